@@ -1,0 +1,245 @@
+"""The meaning of /etc/config/remsim as immutable values; each part receives only its own."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
+
+Network = IPv4Network | IPv6Network
+
+
+class Role(StrEnum):
+    PRIMARY = "primary"
+    """Uses the remote SIM and carries the data."""
+    SECONDARY = "secondary"
+    """A local SIM, always on: keeps the router reachable."""
+
+
+class SimSource(StrEnum):
+    LOCAL = "local"
+    REMOTE = "remote"
+
+
+class MatchBy(StrEnum):
+    USB = "usb"
+    PCI = "pci"
+    IMEI = "imei"
+    ID = "id"
+    TTY = "tty"
+
+
+class FrontendType(StrEnum):
+    CARDEM = "cardem"
+    VPCD = "vpcd"
+    SHELL = "shell"
+
+
+class ConnectMode(StrEnum):
+    AUTO = "auto"
+    """What the assignment offers: the server where it names one, else the bankd."""
+    SERVER = "server"
+    BANKD = "bankd"
+
+
+class MappingMode(StrEnum):
+    ONE_TO_ONE_SWSIM = "ONE_TO_ONE_SWSIM"
+    ONE_TO_ONE_VSIM = "ONE_TO_ONE_VSIM"
+    KI_PROXY_SWSIM = "KI_PROXY_SWSIM"
+
+
+class Routing(StrEnum):
+    POLICY = "policy"
+    MWAN3 = "mwan3"
+    NONE = "none"
+
+
+class SecondaryCarries(StrEnum):
+    ALL = "all"
+    MANAGEMENT = "management"
+    AUTO = "auto"
+
+
+class ProbeKind(StrEnum):
+    ICMP = "icmp"
+    DNS = "dns"
+    TCP = "tcp"
+
+
+@dataclass(frozen=True, slots=True)
+class GpioLine:
+    """A line by its device-tree name, or as chip and offset."""
+
+    name: str | None = None
+    chip: str | None = None
+    offset: int | None = None
+
+    def __str__(self) -> str:
+        return self.name if self.name is not None else f"{self.chip}:{self.offset}"
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One way to recognise a modem: `usb:1-1.2`, `imei:35...`, `tty:/dev/ttyUSB2`."""
+
+    by: MatchBy
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.by}:{self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeTarget:
+    """Something on the other side of a link that answers; `port` is None for icmp."""
+
+    kind: ProbeKind
+    host: str
+    port: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.host}" + (f":{self.port}" if self.port is not None else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MainConfig:
+    enabled: bool = False
+    log_level: str = "info"
+    log_apdu: bool = False
+    state_dir: str = "/etc/remsim"
+    event_script: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModemConfig:
+    name: str
+    enabled: bool = True
+    role: Role = Role.PRIMARY
+    driver: str = "auto"
+    match: tuple[Match, ...] = ()
+    interface: str | None = None
+    sim: SimSource = SimSource.LOCAL
+    sim_slot: int | None = None
+    sim_select_line: GpioLine | None = None
+    sim_select_remote: bool = True
+    reset_line: GpioLine | None = None
+    reset_active_high: bool = True
+    reset_pulse_ms: int = 500
+    power_line: GpioLine | None = None
+    power_off_ms: int = 2000
+    poll_interval_s: int = 10
+    data_limit_mb: int = 0
+    data_reset_day: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrontendConfig:
+    name: str
+    modem: str
+    type: FrontendType
+    usb_path: str | None = None
+    usb_interface: int | None = None
+    host: str = "127.0.0.1"
+    port: int = 35963
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RsproConfig:
+    connect_mode: ConnectMode = ConnectMode.AUTO
+    server_host: str | None = None
+    server_port: int = 9998
+    bankd_host: str | None = None
+    bankd_port: int = 9999
+    client_id: int | None = None
+    client_slot: int = 0
+    bankd_allow: tuple[Network, ...] = ()
+    via: str = "secondary"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IonmeshConfig:
+    enabled: bool = False
+    url: str | None = None
+    tenant_id: int = 1
+    client_name: str | None = None
+    mapping_mode: MappingMode = MappingMode.ONE_TO_ONE_SWSIM
+    mcc_mnc: str | None = None
+    carrier: str | None = None
+    preferred_bank_id: int | None = None
+    api_key_file: str | None = None
+    api_key: str | None = field(default=None, repr=False)
+    ca_cert: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
+    insecure: bool = False
+    interval_s: int = 60
+    metered_interval_s: int = 600
+    timeout_s: int = 10
+    legacy_proxy: bool = False
+    via: str = "secondary"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailoverConfig:
+    enabled: bool = True
+    targets: tuple[ProbeTarget, ...] = (
+        ProbeTarget(ProbeKind.ICMP, "1.1.1.1"),
+        ProbeTarget(ProbeKind.ICMP, "9.9.9.9"),
+    )
+    reliability: int = 1
+    down: int = 3
+    up: int = 5
+    interval_s: float = 5.0
+    fast_interval_s: float = 1.0
+    timeout_s: float = 1.5
+    hold_down_s: float = 60.0
+    hold_down_max_s: float = 900.0
+    routing: Routing = Routing.POLICY
+    secondary_carries: SecondaryCarries = SecondaryCarries.AUTO
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryConfig:
+    enabled: bool = True
+    max_actions_per_hour: int = 6
+    sim_fallback_local: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsConfig:
+    enabled: bool = True
+    listen_interface: str = "loopback"
+    listen_port: int = 9090
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryConfig:
+    enabled: bool = True
+    days: int = 30
+    path: str = "/var/lib/remsim"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertConfig:
+    name: str
+    metric: str
+    above: float | None = None
+    below: float | None = None
+    for_s: int = 0
+    severity: str = "warning"
+    webhook: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The whole configuration; `warnings` are texts for people about options not understood."""
+
+    main: MainConfig = MainConfig()
+    modems: tuple[ModemConfig, ...] = ()
+    frontends: tuple[FrontendConfig, ...] = ()
+    rspro: RsproConfig = RsproConfig()
+    ionmesh: IonmeshConfig = IonmeshConfig()
+    failover: FailoverConfig = FailoverConfig()
+    recovery: RecoveryConfig = RecoveryConfig()
+    metrics: MetricsConfig = MetricsConfig()
+    history: HistoryConfig = HistoryConfig()
+    alerts: tuple[AlertConfig, ...] = ()
+    warnings: tuple[str, ...] = ()
