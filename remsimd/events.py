@@ -209,6 +209,14 @@ class Authenticated(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SimFound(Event):
+    """The card a modem was left on, as the journal says, when the daemon started."""
+
+    modem: str
+    source: SimSource
+
+
+@dataclass(frozen=True, slots=True)
 class SimSwitching(Event):
     modem: str
     to: SimSource

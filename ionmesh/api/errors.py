@@ -1,0 +1,91 @@
+"""One JSON shape for everything that is refused or breaks."""
+
+from __future__ import annotations
+
+import logging
+import re
+import uuid
+from typing import Any
+
+from flask import Flask, Response, g, request
+from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+
+from ionmesh.api.wire import answer
+from ionmesh.errors import (
+    Conflict,
+    Forbidden,
+    InvalidRequest,
+    NoSlot,
+    NotFound,
+    ServiceError,
+    Unauthorized,
+)
+
+log = logging.getLogger(__name__)
+
+_STATUS = {
+    InvalidRequest: 400,
+    Unauthorized: 401,
+    Forbidden: 403,
+    NotFound: 404,
+    Conflict: 409,
+    NoSlot: 503,
+}
+_NO_SLOT_RETRY_S = 60
+_DATABASE_RETRY_S = 5
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
+
+
+def register_error_handlers(app: Flask) -> None:
+    """Give every error of the application the one shape, and every answer its request id."""
+    app.before_request(_name_request)
+    app.after_request(_finish)
+    app.register_error_handler(ServiceError, _refused)
+    app.register_error_handler(OperationalError, _database_unavailable)
+    app.register_error_handler(HTTPException, _http_error)
+
+
+def _name_request() -> None:
+    presented = request.headers.get("X-Request-ID", "")
+    g.request_id = presented if _REQUEST_ID.match(presented) else uuid.uuid4().hex
+
+
+def _finish(response: Response) -> Response:
+    response.headers["X-Request-ID"] = g.request_id
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _refused(error: ServiceError) -> Response:
+    status = next(status for kind, status in _STATUS.items() if isinstance(error, kind))
+    if isinstance(error, NoSlot):
+        extra = {"available_modes": list(error.available_modes)}
+        return _error(status, error.code, error.message, extra, {"Retry-After": str(_NO_SLOT_RETRY_S)})
+    headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthorized) else None
+    return _error(status, error.code, error.message, headers=headers)
+
+
+def _database_unavailable(error: OperationalError) -> Response:
+    log.warning("request %s: database unavailable: %s", g.request_id, error.orig)
+    headers = {"Retry-After": str(_DATABASE_RETRY_S)}
+    return _error(503, "database_unavailable", "The database is unavailable", headers=headers)
+
+
+def _http_error(error: HTTPException) -> Response:
+    status = error.code or 500
+    headers = None
+    if isinstance(error, MethodNotAllowed):
+        headers = {"Allow": ", ".join(sorted(error.valid_methods or ()))}
+    return _error(status, error.name.lower().replace(" ", "_"), error.name, headers=headers)
+
+
+def _error(
+    status: int,
+    code: str,
+    message: str,
+    extra: dict[str, Any] | None = None,
+    headers: dict[str, str] | None = None,
+) -> Response:
+    document = {"status": "error", "message": message, "code": code, "request_id": g.request_id}
+    return answer(document | (extra or {}), status, headers)

@@ -1,0 +1,106 @@
+"""What can go wrong in IonMesh.
+
+IonmeshError
+├── ConfigError               a setting is wrong; names the variable
+├── ServiceError              a request is refused; carries a machine-readable code
+│   ├── InvalidRequest
+│   ├── Unauthorized
+│   ├── Forbidden
+│   ├── NotFound
+│   ├── Conflict
+│   │   └── IdentityConflict
+│   └── NoSlot                carries the mapping modes that still have a free slot
+└── RemsimServerError         osmo-remsim-server's REST did not do what was asked; carries its URL
+    ├── RemsimServerUnreachable
+    ├── RemsimServerRefused   carries the HTTP status
+    └── RemsimServerGarbled
+"""
+
+# ruff: noqa: N818  the names say what happened, as in the tree above; `Error` would add nothing to them
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class IonmeshError(Exception):
+    """Root of every error raised by this package."""
+
+
+class ConfigError(IonmeshError):
+    """A setting has a value outside of what is allowed."""
+
+    def __init__(self, variable: str, value: str, allowed: str) -> None:
+        super().__init__(f"{variable}: {value!r} is not {allowed}")
+        self.variable = variable
+        self.value = value
+        self.allowed = allowed
+
+
+class ServiceError(IonmeshError):
+    """A request is refused; `code` is stable for programs, the message is for people."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class InvalidRequest(ServiceError):
+    """The request itself is wrong and stays wrong when repeated."""
+
+
+class Unauthorized(ServiceError):
+    """Nobody known is asking."""
+
+
+class Forbidden(ServiceError):
+    """The caller is known and may not do this."""
+
+
+class NotFound(ServiceError):
+    """The thing named does not exist, or belongs to another tenant."""
+
+
+class Conflict(ServiceError):
+    """The thing exists already, or is in use."""
+
+
+class IdentityConflict(Conflict):
+    """Another router already holds this client_id."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("identity_conflict", message)
+
+
+class NoSlot(ServiceError):
+    """No slot is free for the demand; `available_modes` lists the mapping modes that have one."""
+
+    def __init__(self, available_modes: Sequence[str]) -> None:
+        super().__init__("no_slot", "No available slots for requested mapping mode")
+        self.available_modes = tuple(available_modes)
+
+
+class RemsimServerError(IonmeshError):
+    """osmo-remsim-server's REST interface failed."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(f"{url}: {reason}")
+        self.url = url
+        self.reason = reason
+
+
+class RemsimServerUnreachable(RemsimServerError):
+    """No answer: refused, timed out, cut off."""
+
+
+class RemsimServerRefused(RemsimServerError):
+    """An HTTP status other than the one that means done."""
+
+    def __init__(self, url: str, status: int) -> None:
+        super().__init__(url, f"HTTP {status}")
+        self.status = status
+
+
+class RemsimServerGarbled(RemsimServerError):
+    """An answer that is not the documented JSON."""

@@ -1,0 +1,127 @@
+"""The embedded server: waitress, the reconcile loop and the liveness sweep in one process."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+
+from waitress import wasyncore  # type: ignore[import-untyped]  # ships no type information
+from waitress.server import TcpWSGIServer, create_server  # type: ignore[import-untyped]  # same
+
+from ionmesh.app import create_app
+from ionmesh.background import Repeater
+from ionmesh.clock import utcnow
+from ionmesh.config import Config
+from ionmesh.db import Database
+from ionmesh.reconcile import reconciler
+from ionmesh.services.liveness import offline_after
+from ionmesh.sweep import Sweeper
+
+log = logging.getLogger(__name__)
+
+_HTTP_THREADS = 8
+_BACKLOG = 1024
+_SWEEP_INTERVAL_S = 15
+# How long a registration waits for its slot map, so that it stands when the router reads the answer.
+_SETTLE_S = 1.0
+# Shares of the two seconds in which the process must end.
+_DRAIN_S = 0.8
+_THREAD_STOP_S = 0.3
+
+
+def serve(config: Config, host: str, port: int, ready: Callable[[str], None]) -> int:
+    """Serve until SIGTERM or SIGINT; returns the exit status. Must run in the main thread.
+
+    `ready` is told the URL once requests are accepted; port 0 takes a free one. Raises OSError when the
+    address cannot be had.
+    """
+    stop, died = threading.Event(), threading.Event()
+
+    def on_death() -> None:
+        died.set()
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: stop.set())
+    listener = _listen(host, port)
+    url = _url(listener)
+    config = config if config.public_url else replace(config, public_url=url)
+    database = Database(config.database)
+    slot_maps = Repeater(
+        "reconcile", config.reconcile_interval_s, reconciler(database, config.remsim_timeout_s).run, on_death
+    )
+    silence = offline_after(config.offline_after_s, config.heartbeat_interval_s)
+    sweeper = Sweeper(database, silence, utcnow, lambda: _ignore(slot_maps.wake()))
+    sweep = Repeater("sweep", _SWEEP_INTERVAL_S, sweeper.run, on_death)
+    app = create_app(
+        config, database=database, assignments_changed=lambda: _ignore(slot_maps.wake(_SETTLE_S))
+    )
+    front = _HttpFront(app, listener)
+    for part in (slot_maps, sweep, front):
+        part.start()
+    ready(url)
+    stop.wait()
+    log.info("stopping")
+    front.stop(_DRAIN_S, _THREAD_STOP_S)
+    for repeater in (slot_maps, sweep):
+        repeater.stop(_THREAD_STOP_S)
+    database.close()
+    return 1 if died.is_set() else 0
+
+
+class _HttpFront:
+    """waitress on a listening socket, its loop in a thread so that the main thread is free for signals."""
+
+    def __init__(self, app: Callable[..., object], listener: socket.socket) -> None:
+        self._sockets: dict[int, object] = {}
+        self._server: TcpWSGIServer = create_server(
+            app,
+            map=self._sockets,
+            sockets=[listener],
+            threads=_HTTP_THREADS,
+            backlog=_BACKLOG,
+            ident="ionmesh",
+        )
+        self._thread = threading.Thread(target=self._server.run, name="http", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, drain_s: float, join_s: float) -> None:
+        """Let requests being served finish, then close every socket, which ends the loop."""
+        self._server.task_dispatcher.shutdown(timeout=drain_s)
+        self._server.trigger.pull_trigger(self._close)
+        self._thread.join(join_s)
+
+    def _close(self) -> None:
+        for channel in list(self._server.active_channels.values()):
+            if channel.total_outbufs_len:
+                channel.handle_write()
+        wasyncore.close_all(self._sockets)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _ignore(_result: bool) -> None:
+    """Drop a result: neither a registration nor a sweep depends on slot maps."""

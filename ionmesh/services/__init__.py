@@ -1,0 +1,1 @@
+"""What the orchestrator does. Each service takes a session and the present moment; none knows of HTTP."""

@@ -1,0 +1,139 @@
+"""The one allocator: every mapping mode claims its slot here.
+
+A claim locks the row it takes (FOR UPDATE SKIP LOCKED where the database has it, the writer lock of the
+session on SQLite). The partial unique index over active profiles stands behind it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, and_, case, or_, select
+from sqlalchemy.orm import Session, contains_eager
+
+from ionmesh.errors import NoSlot, NotFound
+from ionmesh.models import Bank, BankStatus, MappingMode, Slot, SlotKind, SlotStatus
+
+_KINDS = {
+    MappingMode.ONE_TO_ONE_SWSIM: SlotKind.PHYSICAL,
+    MappingMode.ONE_TO_ONE_VSIM: SlotKind.VIRTUAL,
+    MappingMode.KI_PROXY_SWSIM: SlotKind.KI_VIRTUAL,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What a client needs; None means any."""
+
+    tenant_id: int
+    mode: MappingMode
+    mcc_mnc: str | None = None
+    carrier: str | None = None
+    preferred_bank_id: int | None = None
+    last_slot: tuple[int, int] | None = None
+    """The (bank_id, slot_id) it held before: the same SIM again, when it is free."""
+
+
+def satisfies(slot: Slot, demand: Demand) -> bool:
+    """Whether a slot the client already holds is one it could be given for the demand."""
+    return (
+        slot.kind is _KINDS[demand.mode]
+        and demand.mcc_mnc in (None, slot.mcc_mnc)
+        and demand.carrier in (None, slot.carrier)
+    )
+
+
+def claim(session: Session, demand: Demand, now: datetime) -> Slot:
+    """Take one free slot in this transaction and mark it assigned.
+
+    Order: the preferred bank, the client's last slot, the tenant's own slots before shared ones, then the
+    longest unused. Raises NotFound when a KI-proxy demand names a carrier that has no slots at all, and
+    NoSlot with the modes that do have a free one.
+    """
+    slot = session.scalar(
+        _free(demand.tenant_id, demand.mode, now)
+        .where(*_narrowed(demand))
+        .order_by(*_preference(demand))
+        .limit(1)
+        .options(contains_eager(Slot.bank))
+        .with_for_update(skip_locked=True, of=Slot)
+    )
+    if slot is None:
+        raise _nothing_free(session, demand, now)
+    slot.status = SlotStatus.ASSIGNED
+    slot.available_after = None
+    return slot
+
+
+def release(slot: Slot, now: datetime, rest_until: datetime | None = None) -> None:
+    """Give a slot back. `rest_until` keeps it free while a silent client may still use the SIM."""
+    slot.released_at = now
+    slot.available_after = rest_until
+    # A slot that an operator took out of service meanwhile stays out of it.
+    if slot.status is SlotStatus.ASSIGNED:
+        slot.status = SlotStatus.AVAILABLE
+
+
+def available_modes(session: Session, tenant_id: int, now: datetime) -> tuple[MappingMode, ...]:
+    """Return the modes that have at least one free slot for the tenant; takes nothing."""
+    return tuple(
+        mode for mode in MappingMode if session.scalar(_free(tenant_id, mode, now).limit(1)) is not None
+    )
+
+
+def _free(tenant_id: int, mode: MappingMode, now: datetime) -> Select[Slot]:
+    return (
+        select(Slot)
+        .join(Slot.bank)
+        .where(
+            Slot.kind == _KINDS[mode],
+            Slot.status == SlotStatus.AVAILABLE,
+            or_(Slot.tenant_id == tenant_id, Slot.tenant_id.is_(None)),
+            or_(Slot.available_after.is_(None), Slot.available_after <= now),
+            Bank.status == BankStatus.ONLINE,
+        )
+    )
+
+
+def _narrowed(demand: Demand) -> list[Any]:
+    conditions = []
+    if demand.mcc_mnc is not None:
+        conditions.append(Slot.mcc_mnc == demand.mcc_mnc)
+    if demand.carrier is not None:
+        conditions.append(Slot.carrier == demand.carrier)
+    return conditions
+
+
+def _preference(demand: Demand) -> list[Any]:
+    order: list[Any] = []
+    if demand.preferred_bank_id is not None:
+        order.append(case((Slot.bank_id == demand.preferred_bank_id, 0), else_=1))
+    if demand.last_slot is not None:
+        bank_id, slot_id = demand.last_slot
+        order.append(case((and_(Slot.bank_id == bank_id, Slot.slot_id == slot_id), 0), else_=1))
+    order += [
+        case((Slot.tenant_id.is_(None), 1), else_=0),
+        case((Slot.released_at.is_(None), 0), else_=1),
+        Slot.released_at,
+        Slot.bank_id,
+        Slot.slot_id,
+    ]
+    return order
+
+
+def _nothing_free(session: Session, demand: Demand, now: datetime) -> NoSlot | NotFound:
+    if demand.mode is MappingMode.KI_PROXY_SWSIM:
+        exists = session.scalar(
+            select(Slot.slot_id)
+            .where(
+                Slot.kind == SlotKind.KI_VIRTUAL,
+                or_(Slot.tenant_id == demand.tenant_id, Slot.tenant_id.is_(None)),
+                *_narrowed(demand),
+            )
+            .limit(1)
+        )
+        if exists is None:
+            return NotFound("no_pool", "No KI proxy pool for carrier")
+    return NoSlot([mode.value for mode in available_modes(session, demand.tenant_id, now)])

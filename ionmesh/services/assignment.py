@@ -1,0 +1,69 @@
+"""What a client is told about its slot, and how the active one is found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, joinedload
+
+from ionmesh.models import MappingMode, ProfileStatus, ServiceProfile, Slot
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """One client's slot, complete enough to reach the SIM. Ids are 1..1023, RSPRO's own 0..1023."""
+
+    profile_id: str
+    bank_id: int
+    slot_id: int
+    iccid: str | None
+    imsi: str | None
+    bankd_endpoint: str
+    """`http://host:port`: the deployed C client cuts the scheme and needs the port."""
+    mapping_mode: MappingMode
+    rspro_client_id: int
+    rspro_client_slot: int
+    server_endpoint: str | None
+    """`host:port` of osmo-remsim-server's RSPRO side."""
+    version: int
+
+
+def active_profile(
+    session: Session, tenant_id: int, client_id: str, *, lock: bool = False
+) -> ServiceProfile | None:
+    """Return the client's active profile with slot, bank and state loaded.
+
+    `lock` holds its row against other sessions until this transaction ends.
+    """
+    query = (
+        select(ServiceProfile)
+        .where(
+            ServiceProfile.tenant_id == tenant_id,
+            ServiceProfile.client_id == client_id,
+            ServiceProfile.status == ProfileStatus.ACTIVE,
+        )
+        .options(
+            joinedload(ServiceProfile.slot).joinedload(Slot.bank),
+            joinedload(ServiceProfile.state),
+        )
+    )
+    return session.scalar(query.with_for_update(of=ServiceProfile) if lock else query)
+
+
+def describe(profile: ServiceProfile) -> Assignment:
+    """Return what the profile's client is told."""
+    slot, bank = profile.slot, profile.slot.bank
+    return Assignment(
+        profile_id=profile.profile_id,
+        bank_id=slot.bank_id,
+        slot_id=slot.slot_id,
+        iccid=slot.iccid,
+        imsi=slot.imsi,
+        bankd_endpoint=f"http://{bank.bankd_host}:{bank.bankd_port}",
+        mapping_mode=profile.mapping_mode,
+        rspro_client_id=profile.rspro_client_id,
+        rspro_client_slot=profile.rspro_client_slot,
+        server_endpoint=f"{bank.server_host}:{bank.server_port}" if bank.server_host else None,
+        version=profile.assignment_version,
+    )

@@ -1,0 +1,145 @@
+"""Tenants' API keys: made once, kept as a hash, checked in constant time.
+
+A key reads `imk_live_` + 8 characters that find its row + 32 secret characters (190 bits) + a CRC-32 in six
+characters, so that a mistyped or cut-off key is recognised without the database. The secret is random over
+its whole length, so a plain SHA-256 is the right hash: a password hash would cost every request its delay.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import re
+import secrets
+import string
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, joinedload
+
+from ionmesh.errors import Forbidden, InvalidRequest, Unauthorized
+from ionmesh.models import ApiKey, Scope, Tenant
+
+_ALPHABET = string.digits + string.ascii_letters
+_MARK = "imk_live_"
+_ID_LENGTH = 8
+_SECRET_LENGTH = 32
+_CRC_LENGTH = 6
+_SHAPE = re.compile(rf"{_MARK}[0-9A-Za-z]{{{_ID_LENGTH + _SECRET_LENGTH + _CRC_LENGTH}}}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is asking: the tenants the call may be for (one, with a key), and what it may do."""
+
+    name: str
+    """For the audit log: the key's public prefix, or `legacy` and the address."""
+    tenant_ids: tuple[int, ...]
+    scopes: frozenset[Scope]
+
+    def tenant(self, claimed: int | None) -> int:
+        """Return the tenant the call is for.
+
+        Raises Forbidden when the claim is another tenant, InvalidRequest when a claim is needed.
+        """
+        if claimed is not None:
+            if claimed not in self.tenant_ids:
+                raise Forbidden("tenant_mismatch", "tenant_id does not belong to this caller")
+            return claimed
+        if len(self.tenant_ids) != 1:
+            raise InvalidRequest("tenant_required", "tenant_id is required")
+        return self.tenant_ids[0]
+
+    def require(self, scope: Scope) -> None:
+        """Raise Forbidden unless the caller may do what `scope` names."""
+        if scope not in self.scopes and Scope.ADMIN not in self.scopes:
+            raise Forbidden("scope_missing", f"this needs a key with scope {scope.value}")
+
+
+def issue(
+    session: Session,
+    tenant: Tenant,
+    *,
+    name: str,
+    scopes: Sequence[Scope],
+    now: datetime,
+    expires_at: datetime | None = None,
+) -> tuple[ApiKey, str]:
+    """Make a key and return its row and its text; the text exists nowhere else afterwards."""
+    body = "".join(secrets.choice(_ALPHABET) for _ in range(_ID_LENGTH + _SECRET_LENGTH))
+    text = _MARK + body + _checksum(body)
+    key = ApiKey(
+        tenant_id=tenant.tenant_id,
+        name=name,
+        prefix=text[: len(_MARK) + _ID_LENGTH],
+        key_hash=_hash(text),
+        scopes=[scope.value for scope in scopes],
+        created_at=now,
+    )
+    key.expires_at = expires_at
+    session.add(key)
+    session.flush()
+    return key, text
+
+
+def authenticate(session: Session, text: str, now: datetime) -> Caller:
+    """Return the caller a key stands for.
+
+    Raises Unauthorized for a key that is malformed, unknown, revoked or expired, without saying which, and
+    Forbidden when its tenant is disabled.
+    """
+    body = text[len(_MARK) : -_CRC_LENGTH]
+    if not _SHAPE.match(text) or not hmac.compare_digest(text[-_CRC_LENGTH:], _checksum(body)):
+        raise _unauthorized()
+    prefix = text[: len(_MARK) + _ID_LENGTH]
+    key = session.scalar(select(ApiKey).where(ApiKey.prefix == prefix).options(joinedload(ApiKey.tenant)))
+    # An unknown prefix is compared against nothing in the same way, so that both take the same time.
+    matches = hmac.compare_digest(_hash(text), key.key_hash if key is not None else "0" * 64)
+    if key is None or not matches or key.revoked_at is not None:
+        raise _unauthorized()
+    if key.expires_at is not None and key.expires_at <= now:
+        raise _unauthorized()
+    if not key.tenant.enabled:
+        raise Forbidden("tenant_disabled", "this tenant is disabled")
+    return Caller(key.prefix, (key.tenant_id,), frozenset(Scope(scope) for scope in key.scopes))
+
+
+def legacy_caller(session: Session, source_ip: str | None) -> Caller:
+    """Return the caller without a key: every tenant whose legacy networks contain the address.
+
+    The deployed C client has no key. Raises Unauthorized when no tenant lets that address in.
+    """
+    try:
+        address = ipaddress.ip_address(source_ip or "")
+    except ValueError as error:
+        raise _unauthorized() from error
+    tenants = session.scalars(select(Tenant).where(Tenant.enabled).order_by(Tenant.tenant_id))
+    ids = tuple(
+        tenant.tenant_id
+        for tenant in tenants
+        if any(address in ipaddress.ip_network(cidr) for cidr in tenant.legacy_cidrs)
+    )
+    if not ids:
+        raise _unauthorized()
+    return Caller(f"legacy {address}", ids, frozenset({Scope.REMSIM}))
+
+
+def _unauthorized() -> Unauthorized:
+    return Unauthorized("unauthorized", "Unauthorized")
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def _checksum(body: str) -> str:
+    value = zlib.crc32(body.encode())
+    digits = ""
+    for _ in range(_CRC_LENGTH):
+        value, digit = divmod(value, len(_ALPHABET))
+        digits = _ALPHABET[digit] + digits
+    return digits

@@ -1,0 +1,282 @@
+"""Registering and unregistering clients."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from ionmesh.errors import IdentityConflict, NotFound
+from ionmesh.models import (
+    ClientState,
+    Connectivity,
+    MappingMode,
+    ProfileStatus,
+    ServiceProfile,
+    Slot,
+    Tenant,
+)
+from ionmesh.services import allocation, audit, liveness
+from ionmesh.services.allocation import Demand
+from ionmesh.services.assignment import Assignment, active_profile, describe
+from ionmesh.services.liveness import LivenessPolicy, judge
+
+log = logging.getLogger(__name__)
+
+# OpenWrt's and other factory hostnames: many routers carry them, and the deployed client builds its client_id
+# as <hostname>-slot<N>, so without anything else to tell them apart they would all be given one SIM.
+_FACTORY_HOSTNAMES = frozenset({"openwrt", "lede", "localhost"})
+
+# How often a registration that changes nothing is written down.
+_TOUCH_EVERY = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What a client asks for and says about itself; None means any, or nothing said."""
+
+    client_id: str
+    mode: MappingMode
+    mcc_mnc: str | None = None
+    carrier: str | None = None
+    preferred_bank_id: int | None = None
+    fingerprint: str | None = None
+    source_ip: str | None = None
+    software_version: str | None = None
+    hardware_info: dict[str, Any] | None = None
+
+
+class Outcome(Enum):
+    """What a registration came to."""
+
+    NEW = "new"
+    EXISTING = "existing"  # the assignment it already had
+    MOVED = "moved"  # it asked for something its slot is not, and got another one
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """The answer to a registration."""
+
+    assignment: Assignment
+    outcome: Outcome
+
+
+def recall(session: Session, tenant_id: int, request: Registration, now: datetime) -> Registered | None:
+    """Return the assignment of a known client whose registration changes nothing, from a read session.
+
+    None: `register` has work to do.
+    """
+    profile = active_profile(session, tenant_id, request.client_id)
+    if profile is None or not allocation.satisfies(profile.slot, _demand(tenant_id, request)):
+        return None
+    if now - profile.registered_at >= _TOUCH_EVERY or _news(profile, request):
+        return None
+    return Registered(describe(profile), Outcome.EXISTING)
+
+
+def register(
+    session: Session, tenant_id: int, request: Registration, now: datetime, silence: timedelta
+) -> Registered:
+    """Give a client its slot: the one it has, or a free one.
+
+    `silence` is how long a heartbeating client may be quiet and still counts as present. Raises
+    IdentityConflict when another router holds the client_id, NoSlot and NotFound as `allocation.claim`; a
+    client that cannot be moved keeps what it has.
+    """
+    tenant = session.get_one(Tenant, tenant_id)
+    _refuse_factory_hostname(tenant, request)
+    profile = active_profile(session, tenant_id, request.client_id, lock=True)
+    if profile is None:
+        try:
+            with session.begin_nested():
+                return _assign(session, tenant_id, request, now)
+        except IntegrityError:
+            # Another session registered the same client first: what it got is the answer.
+            profile = active_profile(session, tenant_id, request.client_id, lock=True)
+            if profile is None:
+                raise
+    _refuse_other_router(profile, request, now, silence)
+    outcome = Outcome.EXISTING
+    if not allocation.satisfies(profile.slot, _demand(tenant_id, request)):
+        _move(session, profile, request, now)
+        outcome = Outcome.MOVED
+    _note_identity(session, profile, request, now)
+    session.flush()
+    return Registered(describe(profile), outcome)
+
+
+def unregister(session: Session, tenant_id: int, client_id: str, actor: str, now: datetime) -> None:
+    """End a client's assignment. Raises NotFound when it has none."""
+    profile = active_profile(session, tenant_id, client_id, lock=True)
+    if profile is None:
+        raise NotFound("client_not_found", "Client not found")
+    liveness.end(profile, ProfileStatus.RELEASED, now)
+    profile.state.connectivity = Connectivity.OFFLINE
+    _record(session, profile, "client_unregistered", now, actor)
+    log.info("client %s released bank %d slot %d", client_id, profile.bank_id, profile.slot_id)
+
+
+def is_factory_name(client_id: str) -> bool:
+    """Whether a client_id is a factory hostname, with or without the `-slot<N>` the C client appends."""
+    hostname, _, _ = client_id.lower().partition("-slot")
+    return hostname in _FACTORY_HOSTNAMES
+
+
+def same_router(
+    known_fingerprint: str | None,
+    known_ip: str | None,
+    claimed_fingerprint: str | None,
+    claimed_ip: str | None,
+) -> bool:
+    """Whether a registration can come from the router that holds the client_id.
+
+    Fingerprints decide when both are known. A router that had one and names none now (the C client in place
+    of remsimd) must at least call from the same address. Without any, an address proves nothing: routers
+    behind mobile networks change theirs.
+    """
+    if known_fingerprint is not None and claimed_fingerprint is not None:
+        return known_fingerprint == claimed_fingerprint
+    if known_fingerprint is not None:
+        return known_ip == claimed_ip
+    return True
+
+
+def _refuse_factory_hostname(tenant: Tenant, request: Registration) -> None:
+    if request.fingerprint is not None or tenant.default_hostnames_allowed:
+        return
+    if is_factory_name(request.client_id):
+        raise IdentityConflict(
+            f"client_id {request.client_id} is a factory hostname; give the router a name of its own"
+        )
+
+
+def _refuse_other_router(
+    profile: ServiceProfile, request: Registration, now: datetime, silence: timedelta
+) -> None:
+    if same_router(profile.fingerprint, profile.source_ip, request.fingerprint, request.source_ip):
+        return
+    # A holder that has gone quiet may have been replaced by new hardware of the same name.
+    verdict = judge(profile.state.last_heartbeat, now, LivenessPolicy(silence, None))
+    if verdict.connectivity is not Connectivity.OFFLINE:
+        raise IdentityConflict(f"client_id {request.client_id} is held by another router")
+
+
+def _assign(session: Session, tenant_id: int, request: Registration, now: datetime) -> Registered:
+    previous = session.scalar(
+        select(ServiceProfile)
+        .where(ServiceProfile.tenant_id == tenant_id, ServiceProfile.client_id == request.client_id)
+        .order_by(ServiceProfile.assignment_version.desc())
+        .limit(1)
+    )
+    last_slot = (previous.bank_id, previous.slot_id) if previous else None
+    slot = allocation.claim(session, _demand(tenant_id, request, last_slot), now)
+    profile = ServiceProfile(
+        profile_id=str(uuid.uuid4()),
+        tenant_id=tenant_id,
+        client_id=request.client_id,
+        status=ProfileStatus.ACTIVE,
+        mapping_mode=request.mode,
+        assignment_version=previous.assignment_version + 1 if previous else 1,
+        fingerprint=request.fingerprint,
+        source_ip=request.source_ip,
+        software_version=request.software_version,
+        hardware_info=request.hardware_info,
+        created_at=now,
+        registered_at=now,
+        state=ClientState(connectivity=Connectivity.UNKNOWN),
+    )
+    _occupy(profile, slot)
+    session.add(profile)
+    _record(session, profile, "client_registered", now, request.client_id)
+    session.flush()
+    log.info("client %s got bank %d slot %d", request.client_id, slot.bank_id, slot.slot_id)
+    return Registered(describe(profile), Outcome.NEW)
+
+
+def _move(session: Session, profile: ServiceProfile, request: Registration, now: datetime) -> None:
+    old = profile.slot
+    new = allocation.claim(session, _demand(profile.tenant_id, request), now)
+    allocation.release(old, now)
+    _occupy(profile, new)
+    profile.assignment_version += 1
+    profile.mapping_mode = request.mode
+    _record(
+        session,
+        profile,
+        "client_moved",
+        now,
+        request.client_id,
+        from_bank_id=old.bank_id,
+        from_slot_id=old.slot_id,
+    )
+    log.info("client %s moved to bank %d slot %d", request.client_id, new.bank_id, new.slot_id)
+
+
+def _occupy(profile: ServiceProfile, slot: Slot) -> None:
+    profile.slot = slot
+    profile.bank_id, profile.slot_id = slot.bank_id, slot.slot_id
+    # Deployed clients announce (bank_id, slot_id) as their RSPRO client slot, so the map is the identity.
+    profile.rspro_client_id, profile.rspro_client_slot = slot.bank_id, slot.slot_id
+
+
+def _demand(tenant_id: int, request: Registration, last_slot: tuple[int, int] | None = None) -> Demand:
+    return Demand(
+        tenant_id=tenant_id,
+        mode=request.mode,
+        mcc_mnc=request.mcc_mnc,
+        carrier=request.carrier,
+        preferred_bank_id=request.preferred_bank_id,
+        last_slot=last_slot,
+    )
+
+
+def _news(profile: ServiceProfile, request: Registration) -> bool:
+    """Whether the request says something about the router that the profile does not."""
+    return (
+        profile.source_ip != request.source_ip
+        or request.fingerprint != profile.fingerprint
+        or request.software_version not in (None, profile.software_version)
+        or request.hardware_info not in (None, profile.hardware_info)
+    )
+
+
+def _note_identity(session: Session, profile: ServiceProfile, request: Registration, now: datetime) -> None:
+    if profile.source_ip != request.source_ip or request.fingerprint not in (None, profile.fingerprint):
+        _record(
+            session,
+            profile,
+            "client_identity_changed",
+            now,
+            request.client_id,
+            from_ip=profile.source_ip,
+            to_ip=request.source_ip,
+        )
+    profile.source_ip = request.source_ip
+    profile.fingerprint = request.fingerprint or profile.fingerprint
+    profile.software_version = request.software_version or profile.software_version
+    profile.hardware_info = request.hardware_info or profile.hardware_info
+    profile.registered_at = now
+
+
+def _record(
+    session: Session, profile: ServiceProfile, action: str, now: datetime, actor: str, **details: object
+) -> None:
+    audit.record(
+        session,
+        tenant_id=profile.tenant_id,
+        actor=actor,
+        action=action,
+        subject=profile.client_id,
+        now=now,
+        bank_id=profile.bank_id,
+        slot_id=profile.slot_id,
+        **details,
+    )

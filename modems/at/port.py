@@ -1,0 +1,130 @@
+"""A serial port on the running event loop; the only module that uses pyserial."""
+
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+import termios
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import serial
+
+from modems.errors import PortBusy, PortGone
+
+log = logging.getLogger(__name__)
+
+BAUDRATE = 115200  # means nothing on USB and PCIe; a modem on a real UART has this as its usual speed
+READ_BYTES = 4096
+
+_BUSY = frozenset({errno.EBUSY, errno.EAGAIN})
+
+
+class SerialPort:
+    """An open port; `open_port` makes one.
+
+    `on_bytes` gets what arrives, `on_gone` is told once when the modem vanishes; `wait_gone` is the same
+    for a task. Neither callback may raise.
+    """
+
+    def __init__(self, name: str, device: serial.Serial) -> None:
+        self.name = name
+        self.on_bytes: Callable[[bytes], None] | None = None
+        self.on_gone: Callable[[PortGone], None] | None = None
+        self._device = device
+        self._fd: int = device.fileno()
+        self._loop = asyncio.get_running_loop()
+        self._unsent = bytearray()
+        self._gone: asyncio.Future[PortGone] = self._loop.create_future()
+
+    def write(self, data: bytes) -> None:
+        """Send `data`, as soon as the port takes it; raises PortGone when the modem has vanished."""
+        if self._gone.done():
+            raise PortGone(self.name, self._gone.result().reason)
+        self._unsent += data
+        self._send()
+        if self._gone.done():
+            raise PortGone(self.name, self._gone.result().reason)
+
+    async def wait_gone(self) -> PortGone:
+        """Wait until the port is gone and return why."""
+        return await asyncio.shield(self._gone)
+
+    def _receive(self) -> None:
+        try:
+            data = os.read(self._fd, READ_BYTES)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._vanish(os.strerror(error.errno or errno.EIO))
+            return
+        if not data:
+            self._vanish("hung up")
+        elif self.on_bytes is not None:
+            self.on_bytes(data)
+
+    def _send(self) -> None:
+        try:
+            while self._unsent:
+                sent = os.write(self._fd, self._unsent)
+                del self._unsent[:sent]
+        except BlockingIOError:
+            self._loop.add_writer(self._fd, self._send)
+            return
+        except OSError as error:
+            self._vanish(os.strerror(error.errno or errno.EIO))
+            return
+        self._loop.remove_writer(self._fd)
+
+    def _vanish(self, reason: str) -> None:
+        if self._gone.done():
+            return
+        self._stop()
+        gone = PortGone(self.name, reason)
+        self._gone.set_result(gone)
+        log.debug("%s", gone)
+        if self.on_gone is not None:
+            self.on_gone(gone)
+
+    def _start(self) -> None:
+        self._loop.add_reader(self._fd, self._receive)
+
+    def _stop(self) -> None:
+        self._unsent.clear()
+        self._loop.remove_reader(self._fd)
+        self._loop.remove_writer(self._fd)
+
+    def _close(self) -> None:
+        self._vanish("closed")
+        with contextlib.suppress(serial.SerialException, OSError, termios.error):
+            # Closing a tty waits for unsent output, up to 30 s with a modem that reads nothing.
+            self._device.reset_output_buffer()
+        with contextlib.suppress(serial.SerialException, OSError):
+            self._device.close()
+
+
+@contextlib.asynccontextmanager
+async def open_port(path: str | Path) -> AsyncIterator[SerialPort]:
+    """Open the tty at `path` raw and exclusively, for the length of the block.
+
+    Raises PortBusy when another program holds it, PortGone when it is not there or not a working tty.
+    """
+    name = str(path)
+    port = SerialPort(name, _open(name))
+    port._start()
+    try:
+        yield port
+    finally:
+        port._close()
+
+
+def _open(name: str) -> serial.Serial:
+    try:
+        return serial.Serial(name, BAUDRATE, timeout=0, write_timeout=0, exclusive=True)
+    except (OSError, termios.error) as error:
+        # SerialException is an OSError; termios.error is not, and has the number as its first argument.
+        number = error.errno if isinstance(error, OSError) else error.args[0]
+        if number in _BUSY:
+            raise PortBusy(name) from error
+        raise PortGone(name, os.strerror(number) if number else str(error)) from error

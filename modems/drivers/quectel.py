@@ -1,0 +1,89 @@
+"""Quectel RM500Q, RM502Q, EC25, EG25, BG96."""
+
+from dataclasses import replace
+from typing import ClassVar
+
+from modems.at import parse
+from modems.at.channel import Priority
+from modems.at.fields import fields, named
+from modems.drivers import quectel_parse
+from modems.drivers.generic import SIM_TIMEOUT_S, VALUE_TIMEOUT_S, GenericDriver
+from modems.errors import AtError, Unsupported
+from modems.facts import Cell, Fact, Signal, Sim, SimState, Temperature
+
+SLOT_TIMEOUT_S = 5.0  # 300 ms in the manual; the card is read after the OK
+
+
+class QuectelDriver(GenericDriver):
+    """TS 27.007 plus Quectel's own queries for serving cell, temperature, ICCID and SIM slot."""
+
+    name: ClassVar[str] = "quectel"
+
+    urc_names: ClassVar[frozenset[str]] = parse.URC_NAMES | {"+QUSIM", "+QSIMSTAT", "+QIND", "+QUSBCFG"}
+
+    setup_commands: ClassVar[tuple[str, ...]] = (
+        *GenericDriver.setup_commands,
+        "AT+QSIMSTAT=1",  # tells of a card that is pulled or put in, where the board detects it
+    )
+
+    iccid_commands: ClassVar[tuple[str, ...]] = ("AT+QCCID", "AT+ICCID", "AT+CCID")
+
+    async def signals(self) -> tuple[Signal, ...]:
+        serving = await self._serving_cell()
+        if serving.signals:
+            return serving.signals
+        if not serving.cells:
+            return ()
+        if line := await self._optional_line("AT+QCSQ", "+QCSQ"):
+            signal = quectel_parse.signal_quality(line)
+            if signal is not None and signal.measured:
+                return (signal,)
+        return await super().signals()
+
+    async def cells(self) -> tuple[Cell, ...]:
+        return (await self._serving_cell()).cells
+
+    async def temperature(self) -> tuple[Temperature, ...]:
+        try:
+            lines = await self.channel.run(
+                "AT+QTEMP", timeout_s=VALUE_TIMEOUT_S, prefix="+QTEMP", priority=Priority.POLL
+            )
+        except AtError as error:
+            raise Unsupported(self.name, "temperature") from error
+        return quectel_parse.temperatures(lines)
+
+    async def sim_slot(self) -> int:
+        # No prefix: the answer's name differs between firmwares.
+        try:
+            lines = await self._read("AT+QUIMSLOT?", timeout_s=SIM_TIMEOUT_S)
+        except AtError as error:
+            raise Unsupported(self.name, "SIM slot selection") from error
+        return quectel_parse.sim_slot(lines[-1] if lines else "")
+
+    async def set_sim_slot(self, slot: int) -> None:
+        if slot not in (1, 2):
+            raise ValueError("a Quectel SIM slot is 1 or 2")
+        await self.sim_slot()
+        await self.channel.run(f"AT+QUIMSLOT={slot}", timeout_s=SLOT_TIMEOUT_S)
+
+    def on_urc(self, line: str) -> Fact | None:
+        if named(line, "+QUSIM") is not None:
+            return Sim(SimState.UNKNOWN)
+        if (rest := named(line, "+QSIMSTAT")) is not None:
+            # <enable>,<inserted>: 0 removed, 1 inserted, 2 not known yet.
+            return Sim(SimState.ABSENT if fields(rest)[1:2] == ("0",) else SimState.UNKNOWN)
+        return super().on_urc(line)
+
+    async def _serving_cell(self) -> quectel_parse.ServingCell:
+        lines = await self.channel.run(
+            'AT+QENG="servingcell"', timeout_s=VALUE_TIMEOUT_S, prefix="+QENG", priority=Priority.POLL
+        )
+        return quectel_parse.serving_cell(lines)
+
+    async def _cell_registration(self) -> parse.CellRegistration:
+        report = await super()._cell_registration()
+        # BG96 writes LTE-M as 8, which TS 27.007 gives to EC-GSM-IoT; QENG has the word for it.
+        if report.state.registered and report.technology is None:
+            cells = (await self._serving_cell()).cells
+            return replace(report, technology=cells[0].technology if cells else None)
+        return report

@@ -1,0 +1,181 @@
+"""The state of an RSPRO session, and the moves that its rules are made of."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from remsimd.assignment import Assignment, Endpoint
+from remsimd.events import RsproState
+from remsimd.rspro import link as links
+from remsimd.rspro import pdu
+from remsimd.rspro.link import Link, Phase, Send
+from remsimd.rspro.pdu import BankSlot, ClientSlot, ComponentType, Message
+from remsimd.rspro.rules import Address, Rules
+from remsimd.rspro.session_events import Action, Command, Fail, LinkReport, Trouble, Withdraw
+
+SERVER, BANKD = ComponentType.SERVER, ComponentType.BANKD
+TPDU_TIMEOUT_S = 25.0
+"""An answer that is not there by then is not awaited: it could be taken for the next one."""
+TAG_MAX = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """`atr` is that of the card session on the present bankd connection, `offered` what the
+    modem was shown; between the two lies the hold. `command` is the modem's unanswered TPDU;
+    it is on its way while `command_due_s` is set, else it waits for the card to come back."""
+
+    rules: Rules
+    assignment: Assignment | None = None
+    client_slot: ClientSlot | None = None
+    server: Link = field(default_factory=lambda: Link(peer=SERVER))
+    bankd: Link = field(default_factory=lambda: Link(peer=BANKD))
+    server_address: Address | None = None
+    bank_slot: BankSlot | None = None
+    atr: bytes | None = None
+    offered: bytes | None = None
+    hold_until_s: float | None = None
+    command: Command | None = None
+    command_due_s: float | None = None
+    contacts: pdu.SlotPhysStatus | None = None
+    last_tag: int = 0
+    detail: str = "no assignment"
+
+    @property
+    def state(self) -> RsproState:
+        if self.server.phase is Phase.OFF and self.bankd.phase is Phase.OFF:
+            return RsproState.IDLE
+        if self.offered is not None:
+            return RsproState.OPERATIONAL if self.atr is not None else RsproState.HOLDING
+        if self.bankd.phase is Phase.UP:
+            return RsproState.WAIT_ATR
+        if self.server.phase is not Phase.OFF and self.bankd.phase is not Phase.OFF:
+            return RsproState.WAIT_BANKD
+        return RsproState.UNCONFIGURED if self.server.phase is Phase.UP else RsproState.CONNECTING
+
+    @property
+    def deadline_s(self) -> float | None:
+        """When the next Tick is due at the latest; None when nothing is awaited."""
+        times = (self.server.deadline_s, self.bankd.deadline_s, self.command_due_s, self.hold_until_s)
+        return min((time for time in times if time is not None), default=None)
+
+
+class Turn:
+    """One step in the making: the state so far and the actions so far."""
+
+    def __init__(self, session: Session, now_s: float, chance: float) -> None:
+        self.session = session
+        self.actions: list[Action] = []
+        self.now_s = now_s
+        self.chance = chance
+
+    # Connections
+
+    def lose(self, peer: ComponentType, reason: str, delay_s: float | None = None) -> None:
+        link = self.link(peer)
+        after, actions = links.lost(link, self.now_s, self.chance, delay_s)
+        self.put(peer, after)
+        self.actions += actions
+        text = f"{component_name(peer)} {link.endpoint}: {reason}"
+        self.set(detail=text)
+        if link.phase is Phase.UP:
+            self.report(link, False, reason)
+        self.trouble(text)
+        if peer is BANKD:
+            self.bankd_gone(reason)
+
+    def stop(self, peer: ComponentType) -> None:
+        link = self.link(peer)
+        after, actions = links.stop(link)
+        self.put(peer, after)
+        self.actions += actions
+        if link.phase is Phase.UP:
+            self.report(link, False, "closed by us")
+
+    def start(self, peer: ComponentType, endpoint: Endpoint) -> None:
+        link, action = links.start(self.link(peer), endpoint, self.now_s)
+        self.put(peer, link)
+        self.actions.append(action)
+
+    def restart_bankd(self, endpoint: Endpoint, bank_slot: BankSlot) -> None:
+        self.stop(BANKD)
+        self.bankd_gone("the server names another bankd or identity")
+        self.set(bank_slot=bank_slot)
+        self.start(BANKD, endpoint)
+
+    # The card
+
+    def unmap(self, reason: str) -> None:
+        self.withdraw(reason)
+        self.stop(BANKD)
+        self.set(bank_slot=None, atr=None, detail=reason)
+
+    def bankd_gone(self, reason: str) -> None:
+        """The card session ended; the modem may keep its card for the grace time."""
+        if self.session.command_due_s is not None:
+            self.fail_command(reason)
+        self.set(atr=None)
+        if self.session.offered is not None and self.session.hold_until_s is None:
+            self.set(hold_until_s=self.now_s + self.session.rules.hold_s)
+
+    def transmit(self, command: Command) -> None:
+        session = self.session
+        assert session.client_slot is not None  # noqa: S101 - a card was offered: both are known
+        assert session.bank_slot is not None  # noqa: S101
+        self.set(command=command, command_due_s=self.now_s + TPDU_TIMEOUT_S)
+        self.send(
+            BANKD,
+            pdu.TpduModemToCard(session.client_slot, session.bank_slot, pdu.WHOLE_TPDU, command.tpdu),
+        )
+
+    def tell_contacts(self) -> None:
+        """Pass the slot's state on; a bankd's worker remembers that of its previous client."""
+        session = self.session
+        if session.contacts and session.client_slot and session.bank_slot and session.atr is not None:
+            self.send(
+                BANKD,
+                pdu.ClientSlotStatusInd(session.client_slot, session.bank_slot, session.contacts),
+            )
+
+    def withdraw(self, reason: str) -> None:
+        self.fail_command(reason)
+        if self.session.offered is not None:
+            self.actions.append(Withdraw(reason))
+        self.set(offered=None, hold_until_s=None)
+
+    def fail_command(self, reason: str) -> None:
+        command = self.session.command
+        if command is not None:
+            self.actions.append(Fail(command.number, reason))
+        self.set(command=None, command_due_s=None)
+
+    # Bookkeeping
+
+    def link(self, peer: ComponentType) -> Link:
+        return self.session.server if peer is SERVER else self.session.bankd
+
+    def put(self, peer: ComponentType, link: Link) -> None:
+        if peer is SERVER:
+            self.set(server=link)
+        else:
+            self.set(bankd=link)
+
+    def set(self, **changes: Any) -> None:
+        self.session = replace(self.session, **changes)
+
+    def send(self, peer: ComponentType, message: Message, tag: int | None = None) -> None:
+        """Send a request under a tag of our own, or an answer under the request's."""
+        if tag is None:
+            tag = self.session.last_tag % TAG_MAX + 1
+            self.set(last_tag=tag)
+        self.actions.append(Send(peer, self.link(peer).number, message, tag))
+
+    def report(self, link: Link, up: bool, detail: str) -> None:
+        assert link.endpoint is not None  # noqa: S101 - it was connected
+        self.actions.append(LinkReport(link.peer, link.endpoint, up, detail))
+
+    def trouble(self, text: str) -> None:
+        self.actions.append(Trouble(text))
+
+
+def component_name(peer: int) -> str:
+    return {0: "client", 1: "server", 2: "bankd"}.get(peer, f"component {peer}")

@@ -1,0 +1,314 @@
+"""The SIM slot follows wishes: virtual time, fakes for the modem, the frontend and the lines."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from modems.errors import PortGone
+from modems.facts import Sim, SimState
+from remsimd import events as ev
+from remsimd.config.model import GpioLine, ModemConfig, SimSource
+from remsimd.errors import FrontendError
+from remsimd.sim.journal import Journal, JournalEntry
+from remsimd.sim.slot import SimMode, SimSlot
+from remsimd.sim.switch import SIM_PATIENCE_S, SIM_WAIT_S, SimSwitch
+from simlab.gpio import MemoryChip
+from tests import virtual
+
+MUX = GpioLine(name="sim1")
+LOCAL_ICCID, REMOTE_ICCID = "8949000000000000001", "8988200000000000012"
+ATR = bytes.fromhex("3B9F96801FC78031A073BE21136743200718000001A5")
+
+
+@dataclass
+class Bench:
+    """A modem whose card is what the mux line and the frontend make of it, as on a real board."""
+
+    state_dir: Path
+    chip: MemoryChip = field(default_factory=MemoryChip)
+    inserted: bytes | None = None
+    radio: list[bool] = field(default_factory=list)
+    resets: int = 0
+    there: bool = True
+    remote_iccid: str | None = REMOTE_ICCID
+    needs_reset: bool = False
+    events: list[ev.Event] = field(default_factory=list)
+    expected: str | None = REMOTE_ICCID
+    broken_frontend: bool = False
+    redialled: list[str] = field(default_factory=list)
+    mux_moves: list[bool] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.chip.watch("sim1", self.mux_moves.append)
+        self.journal = Journal(self.state_dir, "primary")
+
+    # The modem
+
+    async def set_radio(self, on: bool) -> None:
+        self._check()
+        self.radio.append(on)
+
+    async def reset(self) -> None:
+        self._check()
+        self.resets += 1
+        self.needs_reset = False
+
+    async def fresh_sim(self, timeout_s: float) -> Sim:
+        iccid = await self._iccid()
+        if iccid is None or not self.there:
+            await asyncio.sleep(timeout_s)
+            raise TimeoutError
+        return Sim(SimState.READY, iccid, "262010000000001")
+
+    async def _iccid(self) -> str | None:
+        if not await self.chip.get(MUX) or self.needs_reset:
+            return LOCAL_ICCID
+        return self.remote_iccid if self.inserted is not None else None
+
+    def _check(self) -> None:
+        if not self.there:
+            raise PortGone("primary", "unplugged")
+
+    # The frontend
+
+    name = "bench"
+
+    async def run(self, card: object) -> None:
+        raise AssertionError("not part of a switch")
+
+    async def insert(self, atr: bytes) -> None:
+        if self.broken_frontend:
+            raise FrontendError("the board is unplugged")
+        self.inserted = atr
+
+    async def remove(self) -> None:
+        self.inserted = None
+
+    async def reset_modem(self) -> None:
+        await self.reset()
+
+    # What is tested
+
+    async def redial(self, interface: str) -> None:
+        self.redialled.append(interface)
+
+    def slot(self) -> SimSlot:
+        config = ModemConfig(name="primary", interface="wwan0", sim=SimSource.REMOTE, sim_select_line=MUX)
+        switch = SimSwitch(
+            config, modem=self, frontend=self, lines=self.chip, journal=self.journal, redial=self.redial
+        )
+        return SimSlot(
+            "primary",
+            switch=switch,
+            journal=self.journal,
+            expected_iccid=lambda: self.expected,
+            publish=self.events.append,
+        )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[SimSlot]:
+        slot = self.slot()
+        task = asyncio.create_task(slot.run())
+        try:
+            yield slot
+        finally:
+            task.cancel()
+            await asyncio.wait((task,))
+
+    async def switched(self) -> ev.SimSwitched:
+        """The next finished switch."""
+        seen = len([e for e in self.events if isinstance(e, ev.SimSwitched)])
+        while True:
+            done = [e for e in self.events if isinstance(e, ev.SimSwitched)]
+            if len(done) > seen:
+                return done[seen]
+            await asyncio.sleep(0.1)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def test_a_card_from_the_bank_is_shown_to_the_modem_and_verified(bench: Bench) -> None:
+    async def story() -> ev.SimSwitched:
+        async with bench.running() as slot:
+            await slot.offer(ATR)
+            return await bench.switched()
+
+    done = virtual.run(story())
+    assert done == ev.SimSwitched("primary", SimSource.REMOTE, True, "the remote card is there", done.took_s)
+    assert bench.inserted == ATR
+    assert bench.radio == [False, True]
+    assert bench.redialled == ["wwan0"]
+    assert bench.journal.read() == JournalEntry(SimSource.REMOTE)
+
+
+def test_a_withdrawn_card_brings_the_local_one_back(bench: Bench) -> None:
+    async def story() -> ev.SimSwitched:
+        async with bench.running() as slot:
+            await slot.offer(ATR)
+            await bench.switched()
+            await slot.withdraw("bankd lost for 20 s")
+            return await bench.switched()
+
+    done = virtual.run(story())
+    assert (done.source, done.ok, done.cause) == (SimSource.LOCAL, True, "bankd lost for 20 s")
+    assert bench.inserted is None
+    assert bench.mux_moves == [True, False]
+
+
+def test_a_wrong_card_is_not_kept(bench: Bench) -> None:
+    bench.remote_iccid = "8988299999999999999"
+
+    async def story() -> ev.SimSwitched:
+        async with bench.running() as slot:
+            await slot.offer(ATR)
+            return await bench.switched()
+
+    done = virtual.run(story())
+    assert not done.ok
+    assert done.source is SimSource.LOCAL
+    assert "ICCID 89882...999 where 89882...012 was expected" in done.cause
+    assert bench.journal.read() == JournalEntry(SimSource.LOCAL)
+    assert bench.mux_moves == [True, False]
+
+
+def test_a_failed_switch_is_tried_again_later_and_then_works(bench: Bench) -> None:
+    bench.remote_iccid = None
+
+    async def story() -> tuple[float, ev.SimSwitched]:
+        async with bench.running() as slot:
+            await slot.offer(ATR)
+            failed = await bench.switched()
+            assert not failed.ok
+            bench.remote_iccid = REMOTE_ICCID
+            before = asyncio.get_running_loop().time()
+            done = await bench.switched()
+            return asyncio.get_running_loop().time() - before, done
+
+    waited_s, done = virtual.run(story())
+    assert done.ok
+    assert done.source is SimSource.REMOTE
+    assert 50 < waited_s < 70
+
+
+def test_a_modem_that_keeps_its_old_card_is_reset_once(bench: Bench) -> None:
+    bench.needs_reset = True
+
+    async def story() -> ev.SimSwitched:
+        async with bench.running() as slot:
+            await slot.offer(ATR)
+            return await bench.switched()
+
+    assert virtual.run(story()).ok
+    assert bench.resets == 1
+
+
+def test_a_switch_without_a_modem_takes_no_longer_than_its_deadlines(bench: Bench) -> None:
+    bench.there = False
+
+    async def story() -> float:
+        async with bench.running() as slot:
+            await slot.offer(ATR)
+            await bench.switched()
+            return asyncio.get_running_loop().time()
+
+    assert virtual.run(story()) <= 2 * (SIM_PATIENCE_S + SIM_WAIT_S) + 1
+
+
+def test_the_latest_wish_wins_in_the_middle_of_a_switch(bench: Bench) -> None:
+    bench.remote_iccid = None  # the modem reads nothing: the switch would wait for minutes
+
+    async def story() -> float:
+        async with bench.running() as slot:
+            await slot.offer(ATR)
+            await asyncio.sleep(5)
+            await slot.withdraw("unmapped")
+            done = await bench.switched()
+            assert done.ok
+            assert done.source is SimSource.LOCAL
+            return asyncio.get_running_loop().time()
+
+    assert virtual.run(story()) < 10
+    assert bench.inserted is None
+    assert bench.mux_moves[-1] is False
+
+
+def test_a_person_keeps_the_local_card_until_auto(bench: Bench) -> None:
+    async def story() -> None:
+        async with bench.running() as slot:
+            await slot.offer(ATR)
+            await bench.switched()
+            slot.use(SimMode.LOCAL)
+            assert (await bench.switched()).source is SimSource.LOCAL
+            await slot.offer(ATR)
+            await asyncio.sleep(3600)
+            assert bench.mux_moves[-1] is False
+            slot.use(SimMode.AUTO)
+            assert (await bench.switched()).source is SimSource.REMOTE
+
+    virtual.run(story())
+
+
+def test_a_broken_frontend_is_an_error_with_its_words(bench: Bench) -> None:
+    bench.broken_frontend = True
+
+    async def story() -> ev.SimSwitched:
+        async with bench.running() as slot:
+            await slot.offer(ATR)
+            return await bench.switched()
+
+    done = virtual.run(story())
+    assert not done.ok
+    assert done.cause == "the board is unplugged"
+
+
+def test_a_restart_on_the_remote_card_waits_before_it_falls_back(bench: Bench) -> None:
+    bench.journal.write(JournalEntry(SimSource.REMOTE))
+
+    async def story(offered: bool) -> ev.SimSwitched:
+        async with bench.running() as slot:
+            await asyncio.sleep(10)
+            assert bench.mux_moves == []
+            if offered:
+                await slot.offer(ATR)
+            return await bench.switched()
+
+    assert virtual.run(story(offered=True)).source is SimSource.REMOTE
+    bench.journal.write(JournalEntry(SimSource.REMOTE))
+    bench.mux_moves.clear()
+    assert virtual.run(story(offered=False)).source is SimSource.LOCAL
+
+
+@pytest.mark.parametrize("to", list(SimSource))
+def test_a_switch_cut_short_by_a_kill_ends_on_the_local_card(bench: Bench, to: SimSource) -> None:
+    bench.journal.write(JournalEntry(SimSource.LOCAL, moving_to=to))
+
+    async def story() -> ev.SimSwitched:
+        async with bench.running():
+            return await bench.switched()
+
+    done = virtual.run(story())
+    assert (done.source, done.ok) == (SimSource.LOCAL, True)
+    assert bench.journal.read() == JournalEntry(SimSource.LOCAL)
+
+
+def test_release_leaves_the_local_card_even_when_the_modem_is_silent(bench: Bench) -> None:
+    async def story() -> float:
+        async with bench.running() as slot:
+            await slot.offer(ATR)
+            await bench.switched()
+        bench.there = False
+        before = asyncio.get_running_loop().time()
+        await slot.release()
+        return asyncio.get_running_loop().time() - before
+
+    assert virtual.run(story()) < 3
+    assert bench.mux_moves == [True, False]
+    assert bench.inserted is None
+    assert bench.journal.read() == JournalEntry(SimSource.LOCAL)
