@@ -20,7 +20,7 @@ class Driver(ABC):
     """The driver's name in configuration and catalog."""
 
     urc_names: ClassVar[frozenset[str]] = URC_NAMES
-    """Names of the lines this modem sends by itself."""
+    """What this modem sends by itself: names before a colon, and whole lines."""
 
     def __init__(self, channel: Channel) -> None:
         self.channel = channel

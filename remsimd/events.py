@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from modems.facts import Cell, Identity, Registration, Signal, Sim, Temperature
-
 from remsimd.assignment import Assignment
 from remsimd.config.model import SimSource
 

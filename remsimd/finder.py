@@ -1,29 +1,32 @@
 """Where a configured modem's AT port is, by its place or identity, never by its tty number."""
 
 import asyncio
-import os
 from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from modems.detect.usb import Candidate
 from remsimd.config.model import Match, MatchBy, ModemConfig
+
+if TYPE_CHECKING:
+    from modems.detect.usb import Candidate
 
 
 async def find_ports(config: ModemConfig) -> tuple[str, ...]:
     """The AT ports that may belong to the modem, best match first; empty while it is not there."""
     fixed = [match.value for match in config.match if match.by is MatchBy.TTY]
     if len(fixed) == len(config.match) and fixed:
-        return tuple(path for path in fixed if os.path.exists(path))  # noqa: PTH110 - a str stays a str
+        return tuple(path for path in fixed if _is_there(path))
     return ports_among(config.match, await asyncio.to_thread(_candidates))
 
 
-def ports_among(matches: tuple[Match, ...], candidates: Iterable[Candidate]) -> tuple[str, ...]:
+def ports_among(matches: tuple[Match, ...], candidates: Iterable["Candidate"]) -> tuple[str, ...]:
     """The ports of the candidates that fit, in the order of the matches; without matches all."""
     there = [candidate for candidate in candidates if candidate.at_port is not None]
     if not matches:
         return tuple(candidate.at_port for candidate in there if candidate.at_port is not None)
     found: dict[str, None] = {}
     for match in matches:
-        if match.by is MatchBy.TTY and os.path.exists(match.value):  # noqa: PTH110 - as above
+        if match.by is MatchBy.TTY and _is_there(match.value):
             found[match.value] = None
         for candidate in there:
             if _fits(match, candidate) and candidate.at_port is not None:
@@ -31,7 +34,7 @@ def ports_among(matches: tuple[Match, ...], candidates: Iterable[Candidate]) -> 
     return tuple(found)
 
 
-def _fits(match: Match, candidate: Candidate) -> bool:
+def _fits(match: Match, candidate: "Candidate") -> bool:
     match match.by:
         case MatchBy.USB | MatchBy.PCI:
             return candidate.path == str(match)
@@ -43,7 +46,12 @@ def _fits(match: Match, candidate: Candidate) -> bool:
             return match.value in candidate.ports
 
 
-def _candidates() -> list[Candidate]:
+def _is_there(path: str) -> bool:
+    """Whether a tty exists; a test of devtmpfs, which never blocks."""
+    return Path(path).exists()
+
+
+def _candidates() -> list["Candidate"]:
     from modems.detect.udev import candidates
 
     return list(candidates())

@@ -9,7 +9,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from modems.errors import ModemError
 from remsimd import clock
@@ -18,6 +18,8 @@ from remsimd.errors import RemsimError
 from remsimd.events import Event, PartFailed, PartRunning
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 # A part that ran this long was well: its next failure is the first of a new series.
 WELL_AFTER_S = 60.0
@@ -52,10 +54,21 @@ class Supervisor:
         self._publish = publish
         self._running: dict[str, _Running] = {}
 
-    def get(self, name: str) -> Runnable | None:
+    def find(self, name: str, kind: type[T]) -> T | None:
         """The object behind a part's name, None where no such part runs."""
         running = self._running.get(name)
-        return None if running is None else running.runnable
+        if running is None:
+            return None
+        if not isinstance(running.runnable, kind):
+            raise TypeError(f"part {name} is a {type(running.runnable).__name__}, not a {kind.__name__}")
+        return running.runnable
+
+    def part(self, name: str, kind: type[T]) -> T:
+        """The object behind a part that must run."""
+        found = self.find(name, kind)
+        if found is None:
+            raise LookupError(f"no part {name} runs")
+        return found
 
     async def apply(self, wanted: tuple[Part, ...]) -> tuple[str, ...]:
         """Stop what is not wanted any more or was built from something else, start what is new.
@@ -76,10 +89,11 @@ class Supervisor:
                 changed.append(part.name)
         return tuple(dict.fromkeys(changed))
 
-    async def stop(self) -> None:
-        """Stop every part, the last started first."""
+    async def stop(self, *names: str) -> None:
+        """Stop the named parts, or all: the last started first."""
         for name in reversed(tuple(self._running)):
-            await self._stop(name)
+            if not names or name in names:
+                await self._stop(name)
 
     async def _stop(self, name: str) -> None:
         running = self._running.pop(name)

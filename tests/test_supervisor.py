@@ -81,12 +81,12 @@ def test_a_reload_replaces_only_what_is_made_from_something_else() -> None:
     async def story() -> None:
         supervisor = Supervisor(lambda event: None)
         assert await supervisor.apply(wanted(a=1, b=1, c=1)) == ("a", "b", "c")
-        kept = supervisor.get("a")
+        kept = supervisor.find("a", Worker)
         await asyncio.sleep(1)
         assert await supervisor.apply(wanted(a=1, b=2, d=1)) == ("b", "c", "d")
         await asyncio.sleep(1)
-        assert supervisor.get("a") is kept
-        assert supervisor.get("c") is None
+        assert supervisor.find("a", Worker) is kept
+        assert supervisor.find("c", Worker) is None
         await supervisor.stop()
 
     virtual.run(story())

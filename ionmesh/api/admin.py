@@ -137,7 +137,6 @@ def _client(profile: ServiceProfile) -> dict[str, Any]:
         "registered_at": _moment(profile.registered_at),
         "source_ip": profile.state.source_ip or profile.source_ip,
         **wire.assignment_fields(assignment, runtime().config.heartbeat_interval_s),
-        **wire.additional_fields(assignment),
     }
 
 

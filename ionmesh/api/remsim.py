@@ -40,11 +40,11 @@ def register_client() -> Response:
             registered = registration.register(session, tenant_id, wanted, now, run.silence)
     if registered.outcome is not Outcome.EXISTING:
         run.assignments_changed()
-    document: dict[str, Any] = {"status": "ok"}
-    document |= wire.assignment_fields(registered.assignment, run.config.heartbeat_interval_s)
-    if registered.outcome is Outcome.EXISTING:
-        document["note"] = "Existing registration returned"
-    return wire.answer(document | wire.additional_fields(registered.assignment))
+    return wire.register_answer(
+        registered.assignment,
+        run.config.heartbeat_interval_s,
+        existing=registered.outcome is Outcome.EXISTING,
+    )
 
 
 @blueprint.post("/heartbeat")
@@ -63,8 +63,7 @@ def take_heartbeat() -> Response:
         "commands": [_command(command) for command in reply.commands],
     }
     if reply.assignment is not None:
-        fields = wire.assignment_fields(reply.assignment, interval_s)
-        document["assignment"] = fields | wire.additional_fields(reply.assignment)
+        document["assignment"] = wire.assignment_fields(reply.assignment, interval_s)
     return wire.answer(document)
 
 

@@ -31,29 +31,18 @@ def answer(
     return Response(text, status=status, mimetype="application/json", headers=dict(headers or {}))
 
 
+def register_answer(assignment: Assignment, heartbeat_interval_s: int, *, existing: bool) -> Response:
+    """Return the answer to a registration."""
+    document: dict[str, Any] = {"status": "ok"}
+    document |= _documented_fields(assignment, heartbeat_interval_s)
+    if existing:
+        document["note"] = "Existing registration returned"
+    return answer(document | _additional_fields(assignment))
+
+
 def assignment_fields(assignment: Assignment, heartbeat_interval_s: int) -> dict[str, Any]:
-    """Return the documented fields of a register answer, in the documented order."""
-    return {
-        "bank_id": assignment.bank_id,
-        "slot_id": assignment.slot_id,
-        "iccid": assignment.iccid,
-        "imsi": assignment.imsi,
-        "bankd_endpoint": assignment.bankd_endpoint,
-        "mapping_mode": assignment.mapping_mode.value,
-        "profile_id": assignment.profile_id,
-        "heartbeat_interval": heartbeat_interval_s,
-        "ki_proxy_enabled": assignment.mapping_mode is MappingMode.KI_PROXY_SWSIM,
-    }
-
-
-def additional_fields(assignment: Assignment) -> dict[str, Any]:
-    """Return the fields after the documented ones, which deployed clients do not look for."""
-    return {
-        "rspro_client_id": assignment.rspro_client_id,
-        "rspro_client_slot": assignment.rspro_client_slot,
-        "server_endpoint": assignment.server_endpoint,
-        "assignment_version": assignment.version,
-    }
+    """Return everything a client is told about its assignment, in the order of the register answer."""
+    return _documented_fields(assignment, heartbeat_interval_s) | _additional_fields(assignment)
 
 
 def body_as(schema: type[Body]) -> Body:
@@ -83,3 +72,27 @@ def _invalid(error: ValidationError) -> InvalidRequest:
     if field == "client_id" and first["type"] in ("missing", "string_too_short"):
         return InvalidRequest("client_id_required", "client_id is required")
     return InvalidRequest("invalid_request", f"{field}: {first['msg']}" if field else first["msg"])
+
+
+def _documented_fields(assignment: Assignment, heartbeat_interval_s: int) -> dict[str, Any]:
+    return {
+        "bank_id": assignment.bank_id,
+        "slot_id": assignment.slot_id,
+        "iccid": assignment.iccid,
+        "imsi": assignment.imsi,
+        "bankd_endpoint": assignment.bankd_endpoint,
+        "mapping_mode": assignment.mapping_mode.value,
+        "profile_id": assignment.profile_id,
+        "heartbeat_interval": heartbeat_interval_s,
+        "ki_proxy_enabled": assignment.mapping_mode is MappingMode.KI_PROXY_SWSIM,
+    }
+
+
+def _additional_fields(assignment: Assignment) -> dict[str, Any]:
+    # Deployed clients do not look for these.
+    return {
+        "rspro_client_id": assignment.rspro_client_id,
+        "rspro_client_slot": assignment.rspro_client_slot,
+        "server_endpoint": assignment.server_endpoint,
+        "assignment_version": assignment.version,
+    }

@@ -52,7 +52,17 @@ def claim(session: Session, demand: Demand, now: datetime) -> Slot:
     longest unused. Raises NotFound when a KI-proxy demand names a carrier that has no slots at all, and
     NoSlot with the modes that do have a free one.
     """
-    slot = session.scalar(
+    slot = session.scalar(best_free(demand, now))
+    if slot is None:
+        raise _nothing_free(session, demand, now)
+    slot.status = SlotStatus.ASSIGNED
+    slot.available_after = None
+    return slot
+
+
+def best_free(demand: Demand, now: datetime) -> Select[Slot]:
+    """Return the query for the slot to give, which also locks it."""
+    return (
         _free(demand.tenant_id, demand.mode, now)
         .where(*_narrowed(demand))
         .order_by(*_preference(demand))
@@ -60,11 +70,6 @@ def claim(session: Session, demand: Demand, now: datetime) -> Slot:
         .options(contains_eager(Slot.bank))
         .with_for_update(skip_locked=True, of=Slot)
     )
-    if slot is None:
-        raise _nothing_free(session, demand, now)
-    slot.status = SlotStatus.ASSIGNED
-    slot.available_after = None
-    return slot
 
 
 def release(slot: Slot, now: datetime, rest_until: datetime | None = None) -> None:

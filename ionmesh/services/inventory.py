@@ -67,8 +67,8 @@ def add_bank(session: Session, tenant_id: int | None, new: NewBank, actor: str, 
     Raises InvalidRequest for an id, host or URL that deployed clients cannot use, Conflict for a taken id.
     """
     _check_id("bank_id", new.bank_id)
-    bankd_host, bankd_port = _endpoint("bankd", new.bankd, BANKD_PORT)
-    server = _endpoint("server", new.server, SERVER_PORT) if new.server else None
+    bankd_host, bankd_port = parse_endpoint("bankd", new.bankd, BANKD_PORT)
+    server = parse_endpoint("server", new.server, SERVER_PORT) if new.server else None
     if session.get(Bank, new.bank_id) is not None:
         raise Conflict("bank_exists", f"bank {new.bank_id} exists already")
     bank = Bank(
@@ -176,6 +176,15 @@ def parse_slot_range(text: str) -> tuple[int, ...]:
     return tuple(numbers)
 
 
+def parse_endpoint(name: str, text: str, default_port: int) -> tuple[str, int]:
+    """Return host and port of `HOST[:PORT]`. Raises InvalidRequest for what the C client cannot read."""
+    host, colon, port = text.partition(":")
+    number = default_port if not colon else int(port) if port.isascii() and port.isdigit() else 0
+    if not _HOST.match(host) or not 0 < number < 65536:
+        raise InvalidRequest(f"bad_{name}", f"{name} {text!r} is not HOSTNAME[:PORT] or IPV4[:PORT]")
+    return host, number
+
+
 def _check_slots(new: NewSlots) -> None:
     if not new.slot_ids or len(set(new.slot_ids)) != len(new.slot_ids):
         raise InvalidRequest("bad_slots", "slot numbers must be given, each once")
@@ -195,19 +204,11 @@ def _check_id(name: str, value: int) -> None:
         raise InvalidRequest(f"bad_{name}", f"{name} {value} is not {ID_MIN}..{ID_MAX}")
 
 
-def _endpoint(name: str, text: str, default_port: int) -> tuple[str, int]:
-    host, colon, port = text.partition(":")
-    number = default_port if not colon else int(port) if port.isascii() and port.isdigit() else 0
-    if not _HOST.match(host) or not 0 < number < 65536:
-        raise InvalidRequest(f"bad_{name}", f"{name} {text!r} is not HOSTNAME[:PORT] or IPV4[:PORT]")
-    return host, number
-
-
 def _rest_url(text: str) -> str:
     match = _REST_URL.match(text)
     if match is None:
         raise InvalidRequest("bad_remsim_server_url", f"{text!r} is not http(s)://HOST[:PORT]")
-    _endpoint("remsim_server_url", match["authority"], 9997)
+    parse_endpoint("remsim_server_url", match["authority"], 9997)
     return text.rstrip("/")
 
 

@@ -78,7 +78,7 @@ def sweep(session: Session, now: datetime, silence: timedelta) -> int:
             ClientState.last_heartbeat <= now - silence,
         )
         .options(contains_eager(ServiceProfile.state), joinedload(ServiceProfile.slot))
-    ).tuples()
+    )
     released = 0
     for profile, tenant in rows:
         grace = None if tenant.release_grace_s is None else timedelta(seconds=tenant.release_grace_s)

@@ -53,7 +53,7 @@ def wanted(session: Session) -> list[ServerPlan]:
     banks: dict[str, set[int]] = {}
     for bank_id, url in session.execute(
         select(Bank.bank_id, Bank.remsim_server_url).where(Bank.remsim_server_url.is_not(None))
-    ).tuples():
+    ):
         if url is not None:
             banks.setdefault(url, set()).add(bank_id)
     maps: dict[int, set[SlotMap]] = {}
@@ -64,7 +64,7 @@ def wanted(session: Session) -> list[ServerPlan]:
             ServiceProfile.rspro_client_id,
             ServiceProfile.rspro_client_slot,
         ).where(ServiceProfile.status == ProfileStatus.ACTIVE)
-    ).tuples():
+    ):
         maps.setdefault(row[0], set()).add(SlotMap(*row))
     return [
         ServerPlan(

@@ -9,7 +9,7 @@ from enum import Enum, auto
 
 from modems.at.command import dials
 from modems.at.fields import split_name
-from modems.at.parse import URC_WORDS, FinalResult, final_result
+from modems.at.parse import FinalResult, final_result
 
 LINE_LIMIT = 512  # lines of one answer; the longest recorded, AT+COPS=? and AT+CLAC, stay below
 
@@ -27,7 +27,7 @@ class LineKind(Enum):
 def is_urc(line: str, urc_names: frozenset[str]) -> bool:
     """True when `line` is one that modems send by themselves."""
     split = split_name(line)
-    return line in URC_WORDS or (split is not None and split[0] in urc_names)
+    return line in urc_names or (split is not None and split[0] in urc_names)
 
 
 class Answer:

@@ -8,16 +8,15 @@ from modems.at.fields import field, fields, integer, named, split_name
 from modems.errors import ParseError
 from modems.facts import RegistrationState, Signal, SimState, Technology
 
-# Lines a modem sends by itself, standardised ones; a driver adds its vendor's.
+# What a modem sends by itself, the standardised part; a driver adds its vendor's. A line is one of them when
+# the whole line, or what stands before its colon, is in the set.
 URC_NAMES: frozenset[str] = frozenset(
     {
         *("+CREG", "+CGREG", "+CEREG", "+C5GREG", "+CGEV", "+CSCON", "+CNEM"),
         *("+CPIN", "+CUSD", "+CMTI", "+CMT", "+CDS", "+CDSI", "+CBM"),
         *("+CTZV", "+CTZE", "+CTZU", "+CIEV", "+CLIP", "+CRING", "+CRC", "+CSSI", "+CSSU"),
+        *("RING", "RDY", "APP RDY", "SMS DONE", "PB DONE", "NORMAL POWER DOWN", "POWERED DOWN"),
     }
-)
-URC_WORDS: frozenset[str] = frozenset(
-    {"RING", "RDY", "SMS DONE", "PB DONE", "NORMAL POWER DOWN", "POWERED DOWN", "APP RDY"}
 )
 
 _STATES = {

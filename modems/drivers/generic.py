@@ -45,6 +45,9 @@ class GenericDriver(Driver):
     )
     """Sent by setup(), each allowed to fail: no modem knows them all."""
 
+    reset_commands: ClassVar[tuple[str, ...]] = ("AT+CFUN=1,1",)
+    """Ways to restart the modem, the likeliest first."""
+
     iccid_commands: ClassVar[tuple[str, ...]] = ("AT+CCID", "AT+ICCID")
     """Ways to read the ICCID, the likeliest first; TS 27.007 has only the first."""
 
@@ -67,7 +70,7 @@ class GenericDriver(Driver):
             manufacturer=await self._identification("AT+CGMI"),
             model=await self._identification("AT+CGMM"),
             firmware=await self._identification("AT+CGMR"),
-            imei=parse.imei(await self._read("AT+CGSN")),
+            imei=parse.imei(await self._read_either("AT+CGSN")),
         )
 
     async def sim(self) -> Sim:
@@ -77,7 +80,7 @@ class GenericDriver(Driver):
         iccid = await self._iccid()
         if state is not SimState.READY:
             return Sim(state, iccid)
-        return Sim(state, iccid, parse.imsi(await self._read("AT+CIMI", timeout_s=SIM_TIMEOUT_S)))
+        return Sim(state, iccid, parse.imsi(await self._read_either("AT+CIMI", timeout_s=SIM_TIMEOUT_S)))
 
     async def registration(self) -> Registration:
         cell = await self._cell_registration()
@@ -113,7 +116,15 @@ class GenericDriver(Driver):
         await self.channel.run(f"AT+CFUN={1 if on else 4}", timeout_s=RADIO_TIMEOUT_S)
 
     async def reset(self) -> None:
-        await self._restart("AT+CFUN=1,1")
+        *others, last = self.reset_commands
+        for command in others:
+            try:
+                await self._restart(command)
+            except AtError as error:
+                log.debug("%s: %s", self.channel.port.name, error)
+            else:
+                return
+        await self._restart(last)
 
     def on_urc(self, line: str) -> Fact | None:
         try:
@@ -157,12 +168,17 @@ class GenericDriver(Driver):
                 self._refused.add(command)
             return None
 
-    async def _identification(self, command: str) -> str | None:
+    async def _read_either(self, command: str, *, timeout_s: float = VALUE_TIMEOUT_S) -> tuple[str, ...]:
+        """Ask with the action form, and when that is refused with the query form, as MediaTek has it."""
         try:
-            return parse.text(await self._read(command))
-        except AtError:
-            # MediaTek firmware answers the query form only.
-            return parse.text(await self._read(command + "?"))
+            return await self._read(command, timeout_s=timeout_s)
+        except AtError as error:
+            if parse.sim_state_of_error(error.code) is not None:
+                raise
+            return await self._read(command + "?", timeout_s=timeout_s)
+
+    async def _identification(self, command: str) -> str | None:
+        return parse.text(await self._read_either(command))
 
     async def _sim_state(self) -> SimState:
         try:
@@ -214,6 +230,7 @@ class GenericDriver(Driver):
         return self._operator_names[operator.plmn]
 
     async def _restart(self, command: str) -> None:
+        """Send a command in whose course the port may vanish."""
         try:
             await self.channel.run(command, timeout_s=RESET_TIMEOUT_S)
         except (AtTimeout, PortGone) as error:

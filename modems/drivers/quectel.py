@@ -19,7 +19,7 @@ class QuectelDriver(GenericDriver):
 
     name: ClassVar[str] = "quectel"
 
-    urc_names: ClassVar[frozenset[str]] = parse.URC_NAMES | {"+QUSIM", "+QSIMSTAT", "+QIND", "+QUSBCFG"}
+    urc_names: ClassVar[frozenset[str]] = parse.URC_NAMES | {"+QUSIM", "+QSIMSTAT", "+QIND"}
 
     setup_commands: ClassVar[tuple[str, ...]] = (
         *GenericDriver.setup_commands,

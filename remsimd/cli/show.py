@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 GOOD, BAD, DULL = "green", "red", "bright_black"
+CARD_FIELDS = ("bank_id", "slot_id", "iccid", "imsi", "mapping_mode", "version")
 SEVERITY_COLOURS = {"warning": "yellow", "error": "red", "critical": "red"}
 
 
@@ -130,26 +131,29 @@ def ionmesh(report: dict[str, Any]) -> str:
     lines = [_ionmesh_line(view, report["now_s"])]
     card = view["assignment"]
     if card is not None:
-        for key in ("bank_id", "slot_id", "iccid", "imsi", "mapping_mode", "version"):
-            if card[key] is not None:
-                lines.append(f"{key:<12}{card[key]}")
-        for key in ("server", "bankd"):
-            if card[key] is not None:
-                lines.append(f"{key:<12}{card[key]['host']}:{card[key]['port']}")
+        known = {key: card[key] for key in CARD_FIELDS if card[key] is not None}
+        ends = {key: f"{card[key]['host']}:{card[key]['port']}" for key in ("server", "bankd") if card[key]}
+        lines += [f"{key:<12}{value}" for key, value in {**known, **ends}.items()]
         lines.append(f"{'given by':<12}{view['assignment_source']}")
     return "\n".join(lines)
 
 
 def explain(document: dict[str, Any]) -> str:
     """The failover decision in words."""
-    lines = [f"Active: {document['active'] or 'none'} ({document['mode']})", f"Because: {document['why']}"]
-    rows = [("LINK", "HEALTH", "SINCE", "CAUSE")]
+    active = document["active"] or "no link yet"
+    since = "" if document["for_s"] is None else f" for {duration(document['for_s'])}"
+    pinned = ", pinned by hand (`remsimctl failover auto` ends that)" if document["pinned"] else ""
+    lines = [f"Data uses {click.style(active, bold=True)}{since}{pinned}", f"because {document['why']}", ""]
+    rows = [("LINK", "PRIORITY", "HEALTH", "CAUSE", "WHAT NOW")]
     rows += [
-        (name, link["health"], duration(link["for_s"]), link["cause"])
-        for name, link in document["links"].items()
+        (link["name"], str(link["priority"]), link["health"], link["cause"], link["standing"])
+        for link in document["links"]
     ]
-    lines += ["", *table(rows), ""]
-    lines += [f"- {change}" for change in document["would_change"]]
+    lines += table(rows)
+    if document["next_change_in_s"] is not None:
+        lines += ["", f"if nothing else happens, this changes in {duration(document['next_change_in_s'])}"]
+    if document["route_error"] is not None:
+        lines += ["", click.style(f"the route cannot be moved: {document['route_error']}", fg=BAD)]
     return "\n".join(lines)
 
 

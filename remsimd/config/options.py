@@ -148,7 +148,8 @@ IONMESH = Table(
         _row("mapping_mode", one_of(model.MappingMode)),
         _row("mcc_mnc", readers.MCC_MNC),
         _row("carrier", LABEL),
-        _row("preferred_bank_id", RSPRO_ID),
+        # IonMesh numbers banks from 1: its deployed clients refuse 0.
+        _row("preferred_bank_id", whole(1, 1023)),
         _row("api_key_file", PATH),
         _row("api_key", shaped(r"[!-~]{1,256}", "1 to 256 printable ASCII characters without spaces")),
         _row("ca_cert", PATH),

@@ -27,7 +27,7 @@ _MATCH_VALUE = {
     MatchBy.PCI: re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]", re.ASCII),
     MatchBy.IMEI: re.compile(r"[0-9]{15}", re.ASCII),
     MatchBy.ID: re.compile(r"[0-9a-f]{4}:[0-9a-f]{4}", re.ASCII),
-    MatchBy.TTY: re.compile(r"/dev/[A-Za-z0-9_./:-]+", re.ASCII),
+    MatchBy.TTY: re.compile(r"/[A-Za-z0-9_./:-]+", re.ASCII),
 }
 _CHIP_OFFSET = re.compile(r"([A-Za-z0-9_./-]+):([0-9]{1,4})", re.ASCII)
 _LINE_NAME = re.compile(r"[A-Za-z0-9_.,+:-]+", re.ASCII)

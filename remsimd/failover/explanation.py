@@ -69,5 +69,6 @@ def _standing(state: FailoverState, member: Member, left: float, now: float, con
         return "being checked: something did not come back"
     if left > 0:
         hold = member.damping.hold_s(now, config)
-        return f"takes over in {left:.0f} s if it stays up ({hold:.0f} s are asked for), at once if the active one fails"
+        wait = f"takes over in {left:.0f} s if it stays up ({hold:.0f} s are asked for)"
+        return f"{wait}, at once if the active link is down"
     return "takes over if the active link is down"

@@ -40,7 +40,7 @@ def checksum(message: bytes) -> int:
     """The Internet checksum (RFC 1071)."""
     if len(message) % 2:
         message += b"\0"
-    total = sum(struct.unpack(f"!{len(message) // 2}H", message))
+    total: int = sum(struct.unpack(f"!{len(message) // 2}H", message))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF

@@ -6,7 +6,7 @@ import errno
 import logging
 import socket
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -71,8 +71,8 @@ class LinkFacts:
 class LinkSource(Protocol):
     """Where link facts come from."""
 
-    def watch(self) -> AsyncIterator[LinkFacts]:
-        """The facts of every device, then each change; close the iterator to stop."""
+    def watch(self) -> AsyncGenerator[tuple[LinkFacts, ...], None]:
+        """The facts of all devices, then of those that changed; close the generator to stop."""
         ...
 
 
@@ -103,10 +103,10 @@ class _Device:
 
 
 class LinkTable:
-    """Every device, kept up to date from messages; default routes of `ignored_table` do not count."""
+    """Every device, kept up to date from messages; default routes of the `ignored` tables do not count."""
 
-    def __init__(self, ignored_table: int) -> None:
-        self._ignored_table = ignored_table
+    def __init__(self, ignored: frozenset[int]) -> None:
+        self._ignored = ignored
         self._devices: dict[int, _Device] = {}
 
     def apply(self, message: Message) -> None:
@@ -120,7 +120,7 @@ class LinkTable:
             else:
                 device.addresses.add(message.address)
         elif isinstance(message, DefaultRoute) and (device := self._devices.get(message.index)):
-            if message.table == self._ignored_table:
+            if message.table in self._ignored:
                 return
             if message.gone:
                 device.routes.discard(replace(message, gone=False))
@@ -151,24 +151,24 @@ class LinkTable:
 class Netlink:
     """Link facts from an AF_NETLINK socket; lost messages lead to a new dump, never to stale facts."""
 
-    def __init__(self, ignored_table: int) -> None:
-        self._ignored_table = ignored_table
+    def __init__(self, ignored: frozenset[int]) -> None:
+        self._ignored = ignored
 
-    async def watch(self) -> AsyncIterator[LinkFacts]:
-        """The facts of every device, then each change. Raises RouteError when the kernel refuses."""
+    async def watch(self) -> AsyncGenerator[tuple[LinkFacts, ...], None]:
+        """The facts of all devices, then of those that changed. RouteError when the kernel refuses."""
         known: dict[str, LinkFacts] = {}
         with _opened() as sock:
             while True:
                 with contextlib.suppress(_Lost):
                     async for facts in self._follow(sock):
-                        for change in _differences(known, facts):
-                            yield change
+                        if changes := tuple(_differences(known, facts)):
+                            yield changes
                         known = facts
                 _log.debug("netlink messages were lost, asking for all links again")
 
     async def _follow(self, sock: socket.socket) -> AsyncIterator[dict[str, LinkFacts]]:
         """All facts after the dump and after each datagram; raises _Lost when messages are missing."""
-        table = LinkTable(self._ignored_table)
+        table = LinkTable(self._ignored)
         requests = deque(dump_requests())
         loop = asyncio.get_running_loop()
         await loop.sock_sendall(sock, requests.popleft())

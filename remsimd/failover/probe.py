@@ -104,7 +104,7 @@ async def _ping(device: str, address: str, _port: int | None) -> None:
     sock, raw = _ping_socket(ipv6)
     with sock:
         _bind(sock, device)
-        await loop.sock_connect(sock, (address, 0))
+        sock.connect((address, 0))  # fixes the peer; nothing is sent
         payload = secrets.token_bytes(_PAYLOAD_BYTES)
         ident, sequence = secrets.randbelow(1 << 16), 1
         await loop.sock_sendall(
@@ -121,7 +121,7 @@ async def _dns(device: str, address: str, port: int | None) -> None:
     loop = asyncio.get_running_loop()
     with socket.socket(_family(address), socket.SOCK_DGRAM) as sock:
         _bind(sock, device)
-        await loop.sock_connect(sock, (address, port or _DNS_PORT))
+        sock.connect((address, port or _DNS_PORT))
         ident = secrets.token_bytes(2)
         recursion_desired, one_question, root, type_ns, class_in = 0x0100, 1, 0, 2, 1
         await loop.sock_sendall(

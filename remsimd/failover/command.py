@@ -1,0 +1,35 @@
+"""Running a system program without a shell, with its own words in the error."""
+
+import asyncio
+import contextlib
+
+from remsimd.errors import RouteError
+
+_LIMIT_S = 10.0
+
+
+async def run(*argv: str, stdin: str = "") -> tuple[int, str, str]:
+    """Exit status, output and error text; RouteError when it cannot be started or takes over 10 s.
+
+    The program is killed when the caller is cancelled.
+    """
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *argv,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+    except OSError as error:
+        raise RouteError(f"{argv[0]}: {error.strerror}") from error
+    try:
+        async with asyncio.timeout(_LIMIT_S):
+            out, err = await process.communicate(stdin.encode())
+    except TimeoutError as error:
+        raise RouteError(f"{argv[0]}: no end within {_LIMIT_S:.0f} s") from error
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+    return await process.wait(), out.decode(errors="replace"), err.decode(errors="replace").strip()

@@ -1,0 +1,116 @@
+"""What a failed call means, and how long to wait: pure decisions."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from remsimd.backoff import Backoff
+from remsimd.config.model import IonmeshConfig
+from remsimd.errors import OrchestratorError
+from remsimd.events import IonmeshState
+from remsimd.orchestrator.wire import RefusedError
+
+INTERVAL_MIN_S = 10
+INTERVAL_MAX_S = 3600
+"""Bounds for whatever heartbeat interval somebody asks for."""
+INTERVAL_SPREAD = 0.05
+"""Each interval is shortened or lengthened by up to this share, so that a fleet does not beat as one."""
+
+SOON = Backoff(first_s=2.0, cap_s=120.0)
+"""After failures that pass by themselves."""
+SLOWLY = Backoff(first_s=30.0, cap_s=600.0)
+"""After refusals that someone must act on; short enough to notice that they did."""
+NO_SLOT_WAIT_S = 60.0
+"""Where the orchestrator has no card and does not say when to ask again."""
+ASKED_SPREAD = 0.2
+"""A wait the orchestrator asked for is never shortened, only lengthened by up to this share."""
+
+KEY = "key"
+"""Code of the error that the key's file cannot be used."""
+_NO_SLOT_CODES = frozenset(("no_slot", "no_pool", "pool_full", "unknown"))
+
+
+class Pace(StrEnum):
+    SOON = "soon"
+    SLOWLY = "slowly"
+    ASKED = "asked"
+    """When the orchestrator said, or after its usual time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The state a failure puts us in, in words too, and how to go on."""
+
+    state: IonmeshState
+    detail: str
+    pace: Pace
+    retry_after_s: float | None = None
+
+
+def judge(error: OrchestratorError, *, registering: bool) -> Verdict:
+    """What a failed registration (`registering`) or heartbeat means."""
+    if isinstance(error, RefusedError):
+        return _refused(error, registering=registering)
+    if error.code == KEY:
+        return Verdict(IonmeshState.REFUSED, str(error), Pace.SLOWLY)
+    if error.code == "tls":
+        detail = f"{error}; check ca_cert and the router's clock"
+        return Verdict(IonmeshState.UNREACHABLE, detail, Pace.SOON)
+    pace = Pace.SLOWLY if error.code == "protocol" else Pace.SOON
+    return Verdict(IonmeshState.UNREACHABLE, str(error), pace)
+
+
+def _refused(error: RefusedError, *, registering: bool) -> Verdict:
+    said = error.message or f"HTTP {error.status}"
+    no_slot = registering and error.documented and error.code in _NO_SLOT_CODES
+    match error.status or 0:
+        case 401:
+            detail = f"the API key is not accepted: {said}"
+        case 403:
+            detail = f"the API key does not allow this: {said}; check tenant_id"
+        case 409:
+            detail = (
+                f"{said}: another router uses this client_name; give this one its own in ionmesh.client_name"
+            )
+        case 404 if no_slot and error.code != "unknown":
+            return Verdict(IonmeshState.NO_SLOT, said, Pace.ASKED, error.retry_after_s)
+        case 404:
+            detail = f"{said}: there is no IonMesh at this url"
+        case 503 if no_slot or error.available_modes:
+            free = ", ".join(error.available_modes) or "none"
+            detail = f"{said}; mapping modes with a free card: {free}"
+            return Verdict(IonmeshState.NO_SLOT, detail, Pace.ASKED, error.retry_after_s)
+        case 429:
+            return Verdict(IonmeshState.UNREACHABLE, said, Pace.ASKED, error.retry_after_s)
+        case status if status >= 500:
+            return Verdict(IonmeshState.UNREACHABLE, str(error), Pace.SOON, error.retry_after_s)
+        case status if 300 <= status < 400:
+            detail = (
+                f"HTTP {status}: the url leads elsewhere, and redirects are not followed; correct ionmesh.url"
+            )
+        case _:
+            detail = str(error)
+    return Verdict(IonmeshState.REFUSED, detail, Pace.SLOWLY, error.retry_after_s)
+
+
+def wait_s(verdict: Verdict, failures: int, chance: float) -> float:
+    """The wait after the `failures`-th failure in a row; `chance` is a random number in 0..1."""
+    if verdict.pace is Pace.ASKED:
+        asked_s = NO_SLOT_WAIT_S if verdict.retry_after_s is None else verdict.retry_after_s
+        return min(max(asked_s, 1.0), INTERVAL_MAX_S) * (1.0 + ASKED_SPREAD * chance)
+    plain = SOON if verdict.pace is Pace.SOON else SLOWLY
+    backoff = Backoff(plain.first_s, plain.cap_s, plain.factor, plain.jitter, failures)
+    return max(backoff.delay_s(chance), min(verdict.retry_after_s or 0.0, INTERVAL_MAX_S))
+
+
+def interval_s(
+    config: IonmeshConfig, *, metered: bool, server_s: int | None, operator_s: int | None, chance: float
+) -> float:
+    """Seconds to the next heartbeat.
+
+    An operator's set-interval command comes first, then what the orchestrator's answers ask
+    for, then the configuration; all within 10..3600 s, give or take the spread.
+    """
+    configured_s = config.metered_interval_s if metered else config.interval_s
+    wanted_s = next(s for s in (operator_s, server_s, configured_s) if s is not None)
+    plain_s = min(max(wanted_s, INTERVAL_MIN_S), INTERVAL_MAX_S)
+    return plain_s * (1.0 + INTERVAL_SPREAD * (2.0 * chance - 1.0))

@@ -1,0 +1,1 @@
+"""An emulated SIM bank: osmo-remsim's server and bankd around software USIMs."""

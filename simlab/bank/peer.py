@@ -1,0 +1,108 @@
+"""One TCP connection as osmo-remsim's server and bankd handle it."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+
+from remsimd.errors import RsproError
+from remsimd.rspro import codec, ipa
+from remsimd.rspro.pdu import ConnectClientRes, Message, RsproPdu
+from simlab.bank.quirks import Quirks
+
+CONNECT_RES_TAG = 2342
+"""The constant that deployed programs send in ConnectClientRes."""
+READ_OCTETS = 4096
+
+Trace = Callable[[str, bytes], None]
+"""Hears every frame with its direction: 'in' or 'out'."""
+
+
+class Peer:
+    """Reads PDUs, answers the keepalive, sends. Works on a bare socket, because some quirks
+    are about single recv calls."""
+
+    def __init__(
+        self, sock: socket.socket, quirks: Quirks, *, single_recv: bool = False, trace: Trace | None = None
+    ) -> None:
+        self._sock = sock
+        self._quirks = quirks
+        self._single_recv = single_recv and quirks.single_recv
+        self._trace = trace
+        self.address: str = sock.getpeername()[0]
+
+    async def pdus(self) -> AsyncIterator[RsproPdu]:
+        """The PDUs that arrive, until the connection ends or stops being RSPRO."""
+        frames = self._one_recv_frames() if self._single_recv else self._frames()
+        async for frame in frames:
+            if self._trace is not None:
+                self._trace("in", _bytes(frame))
+            if frame.proto is ipa.Proto.CCM:
+                await self._ccm(frame.body[0])
+                continue
+            try:
+                yield codec.decode(frame.body)
+            except RsproError:
+                return
+
+    async def send(self, message: Message, *, answers: RsproPdu | None = None) -> None:
+        """Send a message; an answer carries the tag that deployed programs give it."""
+        tag = CONNECT_RES_TAG if isinstance(message, ConnectClientRes) else 0
+        if answers is not None and self._quirks.echo_tags:
+            tag = answers.tag
+        await self.send_frame(ipa.rspro(codec.encode(RsproPdu(message, tag))))
+
+    async def send_frame(self, frame: bytes) -> None:
+        if self._trace is not None:
+            self._trace("out", frame)
+        try:
+            await asyncio.get_running_loop().sock_sendall(self._sock, frame)
+        except OSError:
+            self.close()
+
+    def close(self) -> None:
+        """End the connection; a reader waiting on it is told."""
+        try:
+            self._sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            return
+
+    async def _ccm(self, kind: int) -> None:
+        if kind == ipa.Ccm.PING and self._quirks.pong:
+            await self.send_frame(ipa.PONG)
+        elif kind == ipa.Ccm.ID_ACK and self._quirks.answer_id_ack:
+            await self.send_frame(ipa.ccm(ipa.Ccm.ID_ACK))
+
+    async def _frames(self) -> AsyncIterator[ipa.Frame]:
+        deframer = ipa.Deframer()
+        while chunk := await self._recv(READ_OCTETS):
+            try:
+                frames = deframer.feed(chunk)
+            except RsproError:
+                return
+            for frame in frames:
+                yield frame
+
+    async def _one_recv_frames(self) -> AsyncIterator[ipa.Frame]:
+        while len(header := await self._recv(ipa.HEADER_OCTETS)) == ipa.HEADER_OCTETS:
+            length = int.from_bytes(header[:2], "big")
+            body = await self._recv(length)
+            if len(body) < length:
+                return
+            try:
+                frames = ipa.Deframer().feed(header + body)
+            except RsproError:
+                return
+            for frame in frames:
+                yield frame
+
+    async def _recv(self, octets: int) -> bytes:
+        try:
+            return await asyncio.get_running_loop().sock_recv(self._sock, octets)
+        except OSError:
+            return b""
+
+
+def _bytes(frame: ipa.Frame) -> bytes:
+    if frame.proto is ipa.Proto.OSMO:
+        return ipa.rspro(frame.body)
+    return ipa.ccm(ipa.Ccm(frame.body[0]), frame.body[1:]) if frame.body[0] in list(ipa.Ccm) else b""

@@ -1,0 +1,245 @@
+"""An emulated osmo-remsim-server: knows banks, clients and which slot belongs to whom."""
+
+import asyncio
+import socket
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Address
+
+from remsimd.rspro import pdu
+from remsimd.rspro.pdu import BankSlot, ClientSlot, ComponentIdentity, ComponentType, ResultCode, RsproPdu
+from simlab.bank.peer import Peer, Trace
+from simlab.bank.quirks import DEPLOYED, Quirks
+
+IDENTITY = ComponentIdentity(ComponentType.SERVER, "fixme-name", "remsim-server", "1.0.0")
+CONNECT_TIMEOUT_S = 10.0
+REFUSED_LINGER_S = 1.0
+NO_BANKD = pdu.IpPort(IPv4Address("0.0.0.0"), 0)  # noqa: S104 - how the server says "none"
+
+
+class MapState(StrEnum):
+    NEW = "NEW"
+    """Not told to the bankd: created just now, or the bankd is not there."""
+    UNACKNOWLEDGED = "UNACKNOWLEDGED"
+    ACTIVE = "ACTIVE"
+
+
+@dataclass(slots=True, eq=False)
+class SlotMap:
+    bank: BankSlot
+    client: ClientSlot
+    state: MapState = MapState.NEW
+
+
+@dataclass(slots=True, eq=False)
+class Bank:
+    peer: Peer
+    identity: ComponentIdentity
+    bank_id: int
+    slots: int
+
+
+@dataclass(slots=True, eq=False)
+class Client:
+    """`told` is the endpoint last sent on this connection; it is forgotten with it."""
+
+    peer: Peer
+    identity: ComponentIdentity
+    slot: ClientSlot
+    told: pdu.ConfigClientBankReq | None = None
+
+
+class RemsimServer:
+    """The RSPRO side of the server on `host`, from `async with` to its end.
+
+    Clients are sent to the address from which the bankd connected and to `bankd_port`
+    (deployed: always 9999). Maps live in memory only. A `trace` hears the frames of client
+    connections.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        bankd_port: int = 9999,
+        quirks: Quirks = DEPLOYED,
+        trace: Trace | None = None,
+    ) -> None:
+        self.host = host
+        self.port = port
+        self.bankd_port = bankd_port
+        self.quirks = quirks
+        self.maps: dict[BankSlot, SlotMap] = {}
+        self.banks: dict[int, Bank] = {}
+        self.clients: dict[ClientSlot, Client] = {}
+        self._trace = trace
+        self._kept: set[ClientSlot] = set()
+        self._peers: set[Peer] = set()
+        self._tasks: asyncio.TaskGroup
+        self._main: asyncio.Task[None]
+
+    async def __aenter__(self) -> "RemsimServer":
+        listener = socket.create_server((self.host, self.port))
+        listener.setblocking(False)
+        self.port = listener.getsockname()[1]
+        self._main = asyncio.create_task(self._run(listener))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._main.cancel()
+        await asyncio.wait([self._main])
+
+    # What the REST interface asks for
+
+    async def create_map(self, bank: BankSlot, client: ClientSlot) -> bool:
+        """Create a map; False where the bank slot or the client slot is taken."""
+        if bank in self.maps or any(taken.client == client for taken in self.maps.values()):
+            return False
+        self.maps[bank] = slot_map = SlotMap(bank, client)
+        await self._push(slot_map)
+        return True
+
+    async def delete_map(self, bank: BankSlot) -> bool:
+        """Delete a map; False where there is none."""
+        slot_map = self.maps.pop(bank, None)
+        if slot_map is None:
+            return False
+        holder = self.banks.get(bank.bank_id)
+        if holder is not None and slot_map.state is MapState.ACTIVE:
+            await holder.peer.send(pdu.RemoveMappingReq(slot_map.client, bank))
+        client = self.clients.get(slot_map.client)
+        if client is not None and client.told is not None:
+            await self._tell(client, pdu.ConfigClientBankReq(bank, NO_BANKD))
+        return True
+
+    async def reset(self) -> None:
+        """POST /global-reset: every map is deleted."""
+        for bank in tuple(self.maps):
+            await self.delete_map(bank)
+
+    # What a bad day brings
+
+    def restart(self) -> None:
+        """Forget everything and everyone, as a restarted server does."""
+        self.maps.clear()
+        self.disconnect_all()
+
+    def disconnect_all(self) -> None:
+        for peer in self._peers:
+            peer.close()
+
+    async def reset_client(self, slot: ClientSlot) -> None:
+        """Send ResetStateReq, which the protocol has and the deployed server never sends."""
+        await self.clients[slot].peer.send(pdu.ResetStateReq())
+
+    async def send(self, slot: ClientSlot, message: pdu.Message) -> None:
+        """Say anything to a client."""
+        await self.clients[slot].peer.send(message)
+
+    # Connections
+
+    async def _run(self, listener: socket.socket) -> None:
+        try:
+            async with asyncio.TaskGroup() as self._tasks:
+                while True:
+                    sock, _ = await asyncio.get_running_loop().sock_accept(listener)
+                    self._tasks.create_task(self._serve(sock))
+        finally:
+            listener.close()
+
+    async def _serve(self, sock: socket.socket) -> None:
+        with sock:
+            peer = Peer(sock, self.quirks, trace=self._trace)
+            self._peers.add(peer)
+            timeout = asyncio.get_running_loop().call_later(CONNECT_TIMEOUT_S, peer.close)
+            try:
+                async for request in peer.pdus():
+                    match request.msg:
+                        case pdu.ConnectBankReq(identity, bank_id, slots):
+                            timeout.cancel()
+                            await self._bank(request, Bank(peer, identity, bank_id, slots))
+                            return
+                        case pdu.ConnectClientReq(identity, slot) if slot is not None:
+                            if not self.quirks.greet:
+                                continue
+                            timeout.cancel()
+                            await self._client(request, Client(peer, identity, slot))
+                            return
+                        case _:
+                            return
+            finally:
+                timeout.cancel()
+                self._peers.discard(peer)
+
+    async def _bank(self, request: RsproPdu, bank: Bank) -> None:
+        if bank.bank_id in self.banks:
+            await self._refuse(bank.peer, request, pdu.ConnectBankRes(IDENTITY, ResultCode.IDENTITY_IN_USE))
+            return
+        self.banks[bank.bank_id] = bank
+        maps = [slot_map for slot_map in self.maps.values() if slot_map.bank.bank_id == bank.bank_id]
+        try:
+            await bank.peer.send(pdu.ConnectBankRes(IDENTITY, ResultCode.OK), answers=request)
+            for slot_map in maps:
+                await self._push(slot_map)
+            async for answer in bank.peer.pdus():
+                if isinstance(answer.msg, pdu.CreateMappingRes):
+                    await self._acknowledged(bank)
+        finally:
+            del self.banks[bank.bank_id]
+            for slot_map in self.maps.values():
+                if slot_map.bank.bank_id == bank.bank_id:
+                    slot_map.state = MapState.NEW
+
+    async def _client(self, request: RsproPdu, client: Client) -> None:
+        if client.slot in self.clients or client.slot in self._kept:
+            answer = pdu.ConnectClientRes(IDENTITY, ResultCode.IDENTITY_IN_USE)
+            await self._refuse(client.peer, request, answer)
+            return
+        self.clients[client.slot] = client
+        try:
+            await client.peer.send(pdu.ConnectClientRes(IDENTITY, ResultCode.OK), answers=request)
+            await self._configure(client)
+            async for _ in client.peer.pdus():
+                pass
+        finally:
+            del self.clients[client.slot]
+            if self.quirks.identity_kept_s:
+                self._kept.add(client.slot)
+                loop = asyncio.get_running_loop()
+                loop.call_later(self.quirks.identity_kept_s, self._kept.discard, client.slot)
+
+    async def _refuse(self, peer: Peer, request: RsproPdu, answer: pdu.Message) -> None:
+        await peer.send(answer, answers=request)
+        await asyncio.sleep(REFUSED_LINGER_S)
+
+    # Maps
+
+    async def _push(self, slot_map: SlotMap) -> None:
+        bank = self.banks.get(slot_map.bank.bank_id)
+        if bank is not None:
+            slot_map.state = MapState.UNACKNOWLEDGED
+            await bank.peer.send(pdu.CreateMappingReq(slot_map.client, slot_map.bank))
+
+    async def _acknowledged(self, bank: Bank) -> None:
+        """Answers carry no tag: the first unacknowledged map is taken, whatever the result."""
+        for slot_map in self.maps.values():
+            if slot_map.state is MapState.UNACKNOWLEDGED and slot_map.bank.bank_id == bank.bank_id:
+                slot_map.state = MapState.ACTIVE
+                client = self.clients.get(slot_map.client)
+                if client is not None:
+                    await self._configure(client)
+                return
+
+    async def _configure(self, client: Client) -> None:
+        for slot_map in self.maps.values():
+            bank = self.banks.get(slot_map.bank.bank_id)
+            if slot_map.client == client.slot and slot_map.state is MapState.ACTIVE and bank is not None:
+                bankd = pdu.IpPort(IPv4Address(bank.peer.address), self.bankd_port)
+                message = pdu.ConfigClientBankReq(slot_map.bank, bankd)
+                if message != client.told:
+                    await self._tell(client, message)
+
+    async def _tell(self, client: Client, message: pdu.ConfigClientBankReq) -> None:
+        client.told = None if message.bankd == NO_BANKD else message
+        await client.peer.send(message)

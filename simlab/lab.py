@@ -1,0 +1,398 @@
+"""Everything a router needs around it, running: bank, orchestrator, modems, network, and the router.
+
+The real programs run as processes of their own; the modems, the GPIO chip and the home
+network run in the process that uses the lab. As root, router and servers stand in network
+namespaces with two carriers between them; otherwise everything is on loopback and the router
+only decides which link it would use.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Self
+
+from simlab.bank.auc import Auc
+from simlab.bank.cards import CardData, as_json, generate
+from simlab.gpio import MemoryChip, served
+from simlab.links import LabError, World
+from simlab.modems.emulator import EmulatedModem, load_script
+from simlab.modems.remote_sim import RemoteSim
+from simlab.modems.sim import Authentication, LocalSim, ModemSim, SimFailure
+from simlab.modems.state import Timing
+from simlab.process import Program, run_once
+
+PROBES = ("198.18.0.53", "198.18.0.54")
+SERVICE = "198.18.0.1"
+BANK_ID = 1
+CARD_COUNT = 8
+POLL_S = 0.05
+MODEM_TIMING = Timing(
+    answer_s=0.005, piece_bytes=24, piece_s=0.0005, card_s=0.05, attach_s=0.1, restart_s=0.3
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Challenged:
+    """What came of one challenge of the home network; `agreed` is its own comparison."""
+
+    imsi: str
+    rand: bytes
+    res: bytes
+    agreed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where the servers listen; the well-known ports inside namespaces, free ones on loopback."""
+
+    server: int
+    rest: int
+    bankd: int
+    ionmesh: int
+    metrics: int
+
+
+@dataclass
+class Lab:
+    """A running lab; made by `Lab.create`, which also ends everything.
+
+    `settings` are UCI lines put at the end of the router's configuration file, so that they
+    override what the lab writes itself.
+    """
+
+    folder: Path
+    world: World | None
+    settings: str = ""
+    cards: tuple[CardData, ...] = ()
+    challenged: list[Challenged] = field(default_factory=list)
+    chip: MemoryChip = field(default_factory=MemoryChip)
+    api_key: str = ""
+    bank: Program | None = None
+    ionmesh: Program | None = None
+    router: Program | None = None
+    _pins: asyncio.Task[None] | None = None
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def create(
+        cls, folder: Path, *, namespaces: bool, prefix: str = "remsim-lab", settings: str = ""
+    ) -> AsyncIterator[Self]:
+        """A lab in `folder` with everything but the router running. Raises LabError, ProgramError."""
+        folder.mkdir(parents=True, exist_ok=True)
+        async with contextlib.AsyncExitStack() as stack:
+            world = await stack.enter_async_context(World.create(prefix)) if namespaces else None
+            lab = cls(folder, world, settings)
+            await lab._build(stack)
+            yield lab
+
+    async def _build(self, stack: contextlib.AsyncExitStack) -> None:
+        # Slot 0 is not assignable: the fielded C client takes it for "no slot".
+        self.cards = tuple(replace(card, slot=card.slot + 1) for card in generate(CARD_COUNT, seed=7))
+        (self.folder / "cards.json").write_text(json.dumps([as_json(card) for card in self.cards]))
+        self.auc = Auc(self.cards)
+        self._known = {card.imsi for card in self.cards}
+        stack.push_async_callback(self._end_programs)
+        self.bank = self._make_bank(0 if self.world is None else None)
+        ready = json.loads(await self.bank.start(ready="{"))
+        self._ports = Ports(ready["server_port"], ready["rest_port"], ready["bankd_port"], 0, 0)
+        self.ionmesh = self._make_ionmesh()
+        await self._set_up_ionmesh()
+        await self._start_ionmesh()
+        await stack.enter_async_context(served(self.chip, self.folder / "gpio.sock"))
+        self.primary = await stack.enter_async_context(self._modem("quectel-rm500q", "ttyRM500Q"))
+        self.secondary = await stack.enter_async_context(self._modem("quectel-ec25", "ttyEC25"))
+        self._local = LocalSim("8949020000000000101", "001010000000101")
+        self.primary.set_sim(self._local)
+        self.secondary.set_sim(LocalSim("8949020000000000202", "001010000000202"))
+        self.chip.watch("sim1", self._mux_moved)
+        self.router = self._make_router()
+
+    async def _end_programs(self) -> None:
+        if self._pins is not None:
+            self._pins.cancel()
+        for program in (self.router, self.ionmesh, self.bank):
+            if program is not None:
+                await program.end()
+
+    # Where things are
+
+    @property
+    def host(self) -> str:
+        """The address of every server, as the router sees it."""
+        return "127.0.0.1" if self.world is None else SERVICE
+
+    @property
+    def control_socket(self) -> Path:
+        """The router's control socket."""
+        return self.folder / "run" / "control.sock"
+
+    @property
+    def ionmesh_url(self) -> str:
+        """IonMesh as the router reaches it."""
+        return f"http://{self.host}:{self._ports.ionmesh}"
+
+    @property
+    def metrics_port(self) -> int:
+        """The port of /metrics on the router's loopback."""
+        return self._ports.metrics
+
+    def outside(self, argv: list[str]) -> list[str]:
+        """A command line for where the servers are."""
+        return argv if self.world is None else self.world.exec_world(argv)
+
+    def inside(self, argv: list[str]) -> list[str]:
+        """A command line for the router."""
+        return argv if self.world is None else self.world.exec(argv)
+
+    # The bank and the orchestrator
+
+    def _make_bank(self, port: int | None) -> Program:
+        ports = (9998, 9997, 9999) if port is None else (port, port, port)
+        argv = [sys.executable, "-m", "simlab.bank", "--listen", self.host, "--bank-id", str(BANK_ID)]
+        argv += ["--server-port", str(ports[0]), "--rest-port", str(ports[1]), "--bankd-port", str(ports[2])]
+        argv += ["--cards", str(self.folder / "cards.json")]
+        return Program("the bank", self.outside(argv), self.folder / "bank.log")
+
+    async def restart_bank(self) -> None:
+        """End the bank the hard way and start it on the same ports, without its slot maps."""
+        await self.bank.end(signal.SIGKILL)
+        ports = self._ports
+        argv = [sys.executable, "-m", "simlab.bank", "--listen", self.host, "--bank-id", str(BANK_ID)]
+        argv += ["--server-port", str(ports.server), "--rest-port", str(ports.rest)]
+        argv += ["--bankd-port", str(ports.bankd), "--cards", str(self.folder / "cards.json")]
+        self.bank = Program("the bank", self.outside(argv), self.folder / "bank.log")
+        await self.bank.start(ready="{")
+
+    def _make_ionmesh(self) -> Program:
+        argv = [*self._ionmesh_command("run"), "--host", self.host]
+        argv += ["--port", str(self._ports.ionmesh or (0 if self.world is None else 5000))]
+        env = {"IONMESH_HEARTBEAT_INTERVAL_S": "10", "IONMESH_RECONCILE_INTERVAL_S": "2"}
+        return Program("ionmesh", self.outside(argv), self.folder / "ionmesh.log", env=env)
+
+    def _ionmesh_command(self, *words: str) -> list[str]:
+        database = f"sqlite:///{self.folder / 'ionmesh.db'}"
+        return [str(Path(sys.executable).with_name("ionmesh")), *words, "--database", database]
+
+    async def _set_up_ionmesh(self) -> None:
+        await run_once([*self._ionmesh_command("tenant", "create"), "demo"])
+        self.api_key = await run_once([*self._ionmesh_command("key", "create"), "--tenant", "demo"])
+        key_file = self.folder / "api-key"
+        key_file.touch(mode=0o600)
+        key_file.write_text(self.api_key + "\n")
+        ports = self._ports
+        bank = [*self._ionmesh_command("bank", "add"), str(BANK_ID)]
+        bank += ["--bankd", f"{self.host}:{ports.bankd}", "--server", f"{self.host}:{ports.server}"]
+        bank += ["--remsim-server", f"http://{self.host}:{ports.rest}"]
+        await run_once(bank)
+        slots = [*self._ionmesh_command("slot", "add"), "--bank", str(BANK_ID), "--slots", f"1-{CARD_COUNT}"]
+        for card in self.cards:
+            slots += ["--iccid", card.iccid, "--imsi", card.imsi]
+        await run_once([*slots, "--mcc-mnc", "00101"])
+
+    async def _start_ionmesh(self) -> None:
+        line = await self.ionmesh.start(ready="listening on")
+        self._ports = replace(self._ports, ionmesh=int(line.rpartition(":")[2].rstrip("/")))
+
+    async def restart_ionmesh(self) -> None:
+        """Start IonMesh again on the same port and database."""
+        self.ionmesh = self._make_ionmesh()
+        await self.ionmesh.start(ready="listening on")
+
+    # The modems and the home network
+
+    def _modem(self, script: str, tty: str) -> EmulatedModem:
+        return EmulatedModem(load_script(script), self.folder / tty, attach=self._attach, timing=MODEM_TIMING)
+
+    def _mux_moved(self, remote: bool) -> None:
+        """The primary's SIM pins now lead to its own slot, or to the frontend."""
+        if self._pins is not None:
+            self._pins.cancel()
+        self._pins = asyncio.create_task(self._remote_pins()) if remote else None
+        self.primary.set_sim(None if remote else self._local)
+
+    async def _remote_pins(self) -> None:
+        """Give the modem the card behind the frontend, whenever there is one."""
+        while True:
+            with contextlib.suppress(SimFailure):
+                async with RemoteSim(self.folder / "run" / "shell-primary.sock") as sim:
+                    self.primary.set_sim(sim)
+                    while not sim.gone:
+                        await asyncio.sleep(POLL_S)
+            self.primary.set_sim(None)
+            await asyncio.sleep(POLL_S)
+
+    async def _attach(self, sim: ModemSim) -> bool:
+        """What the home network does: challenge a card of the bank, let the others in."""
+        imsi = await sim.read_imsi()
+        if imsi not in self._known:
+            return True
+        for _ in range(2):
+            challenge = self.auc.challenge(imsi)
+            answer = await sim.authenticate(challenge.rand, challenge.autn)
+            if isinstance(answer, Authentication):
+                agreed = (answer.res, answer.ck, answer.ik) == (challenge.xres, challenge.ck, challenge.ik)
+                self.challenged.append(Challenged(imsi, challenge.rand, answer.res, agreed))
+                return agreed
+            if not self.auc.resynchronise(imsi, challenge.rand, answer.auts):
+                return False
+        return False
+
+    # The router
+
+    def _make_router(self) -> Program:
+        if self._ports.metrics == 0:
+            self._ports = replace(self._ports, metrics=9090 if self.world is not None else free_port())
+        self.write_config(self.config())
+        argv = [sys.executable, "-m", "simlab.router", "--config", str(self.folder / "remsim")]
+        argv += ["--run-dir", str(self.folder / "run"), "--gpio", str(self.folder / "gpio.sock")]
+        return Program("remsimd", self.inside(argv), self.folder / "remsimd.log")
+
+    async def start_router(self) -> None:
+        """Start remsimd; returns when its control socket answers."""
+        self.router = self._make_router()
+        await self.router.start(ready="starts with")
+        await self.until(lambda status: True, "the control socket answers")
+
+    def write_config(self, text: str) -> None:
+        """Replace the router's configuration file."""
+        (self.folder / "remsim").write_text(text)
+
+    def config(self) -> str:
+        """The router's configuration as UCI text."""
+        data = self.world is not None
+        interfaces = {"primary": "wwan0", "secondary": "wwan1"} if data else {}
+        targets = "\n".join(f"\tlist targets 'icmp:{probe}'" for probe in PROBES)
+        return CONFIG.format(
+            folder=self.folder,
+            url=self.ionmesh_url,
+            primary=_option("interface", interfaces.get("primary")),
+            secondary=_option("interface", interfaces.get("secondary")),
+            routing="policy" if data else "none",
+            targets=targets,
+            metrics_port=self._ports.metrics,
+            settings=self.settings,
+        )
+
+    async def call(self, method: str, **params: Any) -> Any:
+        """The result of one control request; raises OSError while nobody answers, LabError for a refusal."""
+        reader, writer = await asyncio.open_unix_connection(str(self.control_socket), limit=1 << 20)
+        with contextlib.closing(writer):
+            writer.write(json.dumps({"id": 1, "method": method, "params": params}).encode() + b"\n")
+            line = await reader.readline()
+        if not line:
+            raise ConnectionResetError("remsimd ended while it was asked")
+        answer = json.loads(line)
+        if "error" in answer:
+            raise LabError(answer["error"])
+        return answer["result"]
+
+    async def until(
+        self, holds: Callable[[dict[str, Any]], bool], what: str, *, within_s: float = 20.0
+    ) -> dict[str, Any]:
+        """The router's status as soon as `holds` is true of it; LabError naming `what` when it never is."""
+        status: dict[str, Any] = {}
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while True:
+                    with contextlib.suppress(OSError):
+                        status = await self.call("status")
+                        if holds(status):
+                            return status
+                    await asyncio.sleep(POLL_S)
+        raise LabError(f"not within {within_s:.0f} s: {what}; log: {self.folder / 'remsimd.log'}")
+
+    async def entry(
+        self, holds: Callable[[dict[str, Any]], bool], what: str, *, after: int = 0, within_s: float = 20.0
+    ) -> dict[str, Any]:
+        """The first timeline entry after number `after` that fits; LabError when none comes."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while True:
+                    with contextlib.suppress(OSError):
+                        for entry in await self.call("events", after=after):
+                            if holds(entry):
+                                return dict(entry)
+                    await asyncio.sleep(POLL_S)
+        raise LabError(f"not within {within_s:.0f} s: {what}; log: {self.folder / 'remsimd.log'}")
+
+    async def default_route(self) -> str:
+        """The device that the router's data leaves through, as its kernel decides."""
+        if self.world is None:
+            return ""
+        route = await run_once(self.inside(["ip", "-json", "route", "get", PROBES[0]]))
+        device: str = json.loads(route)[0]["dev"]
+        return device
+
+
+def namespaces_possible() -> bool:
+    """Whether a lab here can have network namespaces."""
+    return os.geteuid() == 0 and any((Path(d) / "ip").exists() for d in ("/usr/sbin", "/sbin", "/usr/bin"))
+
+
+def free_port() -> int:
+    """A TCP port of loopback that nobody uses at the moment."""
+    import socket
+
+    with contextlib.closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _option(name: str, value: str | None) -> str:
+    return "" if value is None else f"\toption {name} '{value}'\n"
+
+
+CONFIG = """\
+config remsim 'main'
+	option enabled '1'
+	option log_level 'info'
+	option state_dir '{folder}/state'
+
+config modem 'primary'
+	option role 'primary'
+	list match 'tty:{folder}/ttyRM500Q'
+	option sim 'remote'
+	option sim_select_line 'sim1'
+	option poll_interval '2'
+{primary}
+config modem 'secondary'
+	option role 'secondary'
+	list match 'tty:{folder}/ttyEC25'
+	option poll_interval '2'
+{secondary}
+config frontend 'pins'
+	option modem 'primary'
+	option type 'shell'
+
+config rspro 'rspro'
+	option via 'secondary'
+
+config ionmesh 'ionmesh'
+	option enabled '1'
+	option url '{url}'
+	option insecure '1'
+	option api_key_file '{folder}/api-key'
+	option client_name 'demo-router'
+	option via 'secondary'
+
+config failover 'failover'
+{targets}
+	option interval '2'
+	option fast_interval '0.5'
+	option timeout '0.5'
+	option up '2'
+	option hold_down '4'
+	option routing '{routing}'
+
+config metrics 'metrics'
+	option listen_port '{metrics_port}'
+
+{settings}
+"""

@@ -1,0 +1,114 @@
+"""Programs of the lab: started with a log file, awaited until ready, ended for sure."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+READY_WITHIN_S = 20.0
+END_WITHIN_S = 5.0
+LOG_TAIL_LINES = 15
+
+
+class ProgramError(Exception):
+    """A program of the lab did not start, or ended on its own; the text has the end of its log."""
+
+
+class Program:
+    """One child process; its output goes to a log file, its first output line is what `start` returns."""
+
+    def __init__(
+        self, name: str, argv: Sequence[str], log_path: Path, *, env: Mapping[str, str] | None = None
+    ) -> None:
+        self.name = name
+        self._argv = tuple(argv)
+        self._log_path = log_path
+        self._env = {**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})}
+        self._process: asyncio.subprocess.Process | None = None
+        self._reading: asyncio.Task[None] | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process is not None and self._process.returncode is None
+
+    @property
+    def pid(self) -> int:
+        """Its process number."""
+        if self._process is None:
+            raise ProgramError(f"{self.name} was not started")
+        return self._process.pid
+
+    async def start(self, *, ready: str = "") -> str:
+        """Start it and return its first output line that contains `ready`."""
+        self._process = await asyncio.create_subprocess_exec(
+            *self._argv, env=self._env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        )
+        seen: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._reading = asyncio.create_task(self._copy(self._process, ready, seen))
+        try:
+            async with asyncio.timeout(READY_WITHIN_S):
+                return await seen
+        except TimeoutError as error:
+            raise ProgramError(
+                f"{self.name} is not ready after {READY_WITHIN_S:.0f} s{self._tail()}"
+            ) from error
+
+    async def _copy(
+        self, process: asyncio.subprocess.Process, ready: str, seen: "asyncio.Future[str]"
+    ) -> None:
+        output = process.stdout
+        if output is None:
+            raise ProgramError(f"{self.name} has no output to read")
+        with self._log_path.open("ab", buffering=0) as log:
+            while line := await output.readline():
+                log.write(line)
+                text = line.decode(errors="replace").rstrip()
+                if ready in text and not seen.done():
+                    seen.set_result(text)
+        if not seen.done():
+            seen.set_exception(ProgramError(f"{self.name} ended before it was ready{self._tail()}"))
+
+    async def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Ask it to end, kill it when it does not, and return its exit status."""
+        if self._process is None:
+            return 0
+        if self.running:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(number)
+        try:
+            async with asyncio.timeout(END_WITHIN_S):
+                status = await self._process.wait()
+        except TimeoutError:
+            self._process.kill()
+            status = await self._process.wait()
+        if self._reading is not None:
+            await self._reading
+        return status
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal and do not wait."""
+        if self._process is not None and self.running:
+            self._process.send_signal(number)
+
+    def _tail(self) -> str:
+        if not self._log_path.exists():
+            return ""
+        lines = self._log_path.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
+        return "\n  " + "\n  ".join(lines)
+
+
+async def run_once(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> str:
+    """The output of a program that ends by itself; raises ProgramError with its words when it fails."""
+    process = await asyncio.create_subprocess_exec(
+        *argv,
+        env={**os.environ, **(env or {})},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    stdout, stderr = await process.communicate()
+    if process.returncode != 0:
+        raise ProgramError(f"{' '.join(argv)}: {stderr.decode(errors='replace').strip()}")
+    return stdout.decode(errors="replace").strip()

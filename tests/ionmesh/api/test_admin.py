@@ -1,0 +1,157 @@
+"""The operator's API, and the wall between tenants."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from ionmesh.db import Database
+from ionmesh.models import Scope
+from tests.ionmesh.conftest import API, Admin, Router, add_key, add_tenant
+
+
+def test_clients_are_listed_filtered_and_paged(
+    http: FlaskClient, router: Router, admin: Admin, stocked: Database
+) -> None:
+    router.register()
+    router.heartbeat()
+    Router(http, add_key(stocked), "a-quiet-one").register()
+    listed = admin.get("clients").json
+    assert [client["client_id"] for client in listed["clients"]] == ["a-quiet-one", "router-1-slot0"]
+    assert listed["total"] == 2
+    assert admin.get("clients?connectivity=online").json["total"] == 1
+    page = admin.get("clients?page=2&per_page=1").json
+    assert [client["client_id"] for client in page["clients"]] == ["router-1-slot0"]
+    assert page["total"] == 2
+    assert admin.get("clients?mapping_mode=ONE_TO_ONE_VSIM").json["clients"] == []
+
+
+def test_client_detail_says_what_it_registered_with(router: Router, admin: Admin) -> None:
+    router.register(fingerprint="f", software_version="0.1", hardware_info={"modem_model": "EC25"})
+    client = admin.get("clients/router-1-slot0").json["client"]
+    assert client["hardware_info"] == {"modem_model": "EC25"}
+    assert (client["fingerprint"], client["software_version"]) == ("f", "0.1")
+    assert admin.get("clients/nobody").status_code == 404
+    assert admin.post("clients/nobody/commands", {"type": "restart"}).status_code == 404
+
+
+def test_banks_and_slots_are_created_and_used(router: Router, admin: Admin) -> None:
+    new = {
+        "bank_id": 7,
+        "bankd": "198.51.100.7:9990",
+        "server": "remsim.example.com",
+        "remsim_server_url": "http://remsim.example.com:9997/",
+    }
+    bank = admin.post("simbank/banks", new)
+    assert bank.status_code == 201
+    assert bank.json["bank"]["remsim_server_url"] == "http://remsim.example.com:9997"
+    assert bank.json["bank"]["shared"] is False
+    slots = {
+        "slots": "5,8-9",
+        "iccids": ["8901260000000000005", "8901260000000000008", "8901260000000000009"],
+        "mcc_mnc": "310-410",
+    }
+    created = admin.post("simbank/banks/7/slots", slots)
+    assert [slot["slot_id"] for slot in created.json["slots"]] == [5, 8, 9]
+    answer = router.register(preferred_bank_id=7, mcc_mnc="310410").json
+    assert (answer["bank_id"], answer["slot_id"]) == (7, 5)
+    assert answer["bankd_endpoint"] == "http://198.51.100.7:9990"
+    assert answer["server_endpoint"] == "remsim.example.com:9998"
+    assert admin.get("simbank/slots?status=available&bank_id=7").json["total"] == 2
+    assert admin.get("simbank/slots?status=assigned").json["slots"][0]["slot_id"] == 5
+    assert [bank["bank_id"] for bank in admin.get("simbank/banks").json["banks"]] == [1, 7]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "code"),
+    [
+        ("simbank/banks", {"bank_id": 0, "bankd": "b"}, 400, "invalid_request"),
+        ("simbank/banks", {"bank_id": 1024, "bankd": "b"}, 400, "invalid_request"),
+        ("simbank/banks", {"bank_id": 1, "bankd": "b"}, 409, "bank_exists"),
+        ("simbank/banks", {"bank_id": 2, "bankd": "[2001:db8::1]:9999"}, 400, "bad_bankd"),
+        ("simbank/banks", {"bank_id": 2, "bankd": "user@host"}, 400, "bad_bankd"),
+        ("simbank/banks", {"bank_id": 2, "bankd": "host:0"}, 400, "bad_bankd"),
+        ("simbank/banks", {"bank_id": 2, "bankd": "b", "server": "http://s"}, 400, "bad_server"),
+        (
+            "simbank/banks",
+            {"bank_id": 2, "bankd": "b", "remsim_server_url": "file:///etc"},
+            400,
+            "bad_remsim_server_url",
+        ),
+        ("simbank/banks", {"bank_id": 2, "bankd": "b", "tenant_id": 2}, 400, "invalid_request"),
+        ("simbank/banks/1/slots", {"slots": "9"}, 403, "shared_bank"),
+        ("simbank/banks/99/slots", {"slots": "9"}, 404, "no_bank"),
+        ("simbank/banks/7/slots", {"slots": "0-3"}, 400, "bad_slots"),
+        ("simbank/banks/7/slots", {"slots": "3-1"}, 400, "bad_slots"),
+        ("simbank/banks/7/slots", {"slots": "1,1"}, 400, "bad_slots"),
+        ("simbank/banks/7/slots", {"slots": "1-"}, 400, "bad_slots"),
+        ("simbank/banks/7/slots", {"slots": "٣"}, 400, "bad_slots"),
+        ("simbank/banks/7/slots", {"slots": "1-2", "imsis": ["310410000000001"]}, 400, "bad_imsi"),
+        ("simbank/banks/7/slots", {"slots": "1", "iccids": ['89"}']}, 400, "bad_iccid"),
+        ("simbank/banks/7/slots", {"slots": "5"}, 409, "slot_exists"),
+    ],
+)
+def test_refusals(admin: Admin, path: str, body: Any, status: int, code: str) -> None:
+    admin.post("simbank/banks", {"bank_id": 7, "bankd": "bank7"})
+    admin.post("simbank/banks/7/slots", {"slots": "5"})
+    refused = admin.post(path, body)
+    assert (refused.status_code, refused.json["code"]) == (status, code)
+
+
+def test_no_route_shows_or_changes_anything_of_another_tenant(
+    app: Flask, http: FlaskClient, router: Router, admin: Admin, stocked: Database
+) -> None:
+    router.register()
+    admin.post("simbank/banks", {"bank_id": 7, "bankd": "bank7"})
+    admin.post("simbank/banks/7/slots", {"slots": "5"})
+    add_tenant(stocked, "other")
+    headers = {"X-API-Key": add_key(stocked, "other", Scope.ADMIN)}
+    before = stocked_state(admin)
+    bodies = {
+        "queue_command": {"type": "restart"},
+        "create_slots": {"slots": "6"},
+        "take_heartbeat": {"client_id": "router-1-slot0"},
+    }
+    own_business = {"register_client", "create_bank", "discover", "healthz", "readyz"}
+    names = {"client_id": "router-1-slot0", "bank_id": 7}
+    tried = 0
+    for rule in app.url_map.iter_rules():
+        endpoint = rule.endpoint.rpartition(".")[2]
+        if endpoint in own_business:
+            continue
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+            url = rule.rule
+            for name, value in names.items():
+                url = url.replace(f"<{name}>", str(value))
+                url = url.replace(f"<path:{name}>", str(value)).replace(f"<int:{name}>", str(value))
+            assert "<" not in url
+            response = http.open(url, method=method, headers=headers, json=bodies.get(endpoint))
+            tried += 1
+            if rule.arguments or endpoint == "take_heartbeat":
+                assert response.status_code == 404, url
+            else:
+                assert b"router-1-slot0" not in response.data
+                assert b"bank7" not in response.data
+    assert tried >= 8
+    assert stocked_state(admin) == before
+
+
+def stocked_state(admin: Admin) -> list[Any]:
+    paths = ("clients", "clients/router-1-slot0", "simbank/slots", "simbank/banks")
+    return [admin.get(path).json for path in paths]
+
+
+def test_every_route_but_the_open_ones_wants_a_key(app: Flask, http: FlaskClient) -> None:
+    for rule in app.url_map.iter_rules():
+        url = (
+            rule.rule.replace("<int:bank_id>", "1")
+            .replace("<path:client_id>", "a")
+            .replace("<client_id>", "a")
+        )
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+            status = http.open(f"{url}", method=method).status_code
+            is_open = url in ("/healthz", "/readyz", f"{API}/remsim/discover")
+            assert status == (200 if is_open else 401), url

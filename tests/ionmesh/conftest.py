@@ -1,0 +1,163 @@
+"""The application on a real SQLite file, a clock that moves by hand, and an osmo-remsim-server to talk to."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from ionmesh import schema
+from ionmesh.app import create_app
+from ionmesh.config import Config
+from ionmesh.db import Database
+from ionmesh.models import Scope, SlotKind
+from ionmesh.services import inventory, keys, tenants
+from tests.ionmesh.remsim import FakeRemsimServer
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+API = "/api/backend/v1"
+
+
+class ManualClock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("ionmesh") / "template.db"
+    database = Database(f"sqlite:///{path}")
+    schema.upgrade(database)
+    database.close()
+    return path
+
+
+@pytest.fixture
+def database(migrated_file: Path, tmp_path: Path) -> Iterator[Database]:
+    path = tmp_path / "ionmesh.db"
+    shutil.copy(migrated_file, path)
+    database = Database(f"sqlite:///{path}")
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def config() -> Config:
+    return Config(public_url="http://ionmesh.example.com:5000")
+
+
+@pytest.fixture
+def app(config: Config, database: Database, clock: ManualClock) -> Flask:
+    return create_app(config, database=database, clock=clock)
+
+
+@pytest.fixture
+def http(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def remsim() -> Iterator[FakeRemsimServer]:
+    with FakeRemsimServer() as server:
+        yield server
+
+
+def add_tenant(database: Database, slug: str = "acme", **options: Any) -> int:
+    with database.write() as session:
+        return tenants.create(session, slug=slug, name=slug, now=START, **options).tenant_id
+
+
+def add_key(database: Database, slug: str = "acme", scope: Scope = Scope.REMSIM, **options: Any) -> str:
+    with database.write() as session:
+        tenant = tenants.by_slug(session, slug)
+        return keys.issue(session, tenant, name="test", scopes=[scope], now=START, **options)[1]
+
+
+def add_bank(
+    database: Database, bank_id: int = 1, tenant_id: int | None = None, url: str | None = None
+) -> None:
+    new = inventory.NewBank(bank_id, "bankd1.example.com", "remsim1.example.com", url)
+    with database.write() as session:
+        inventory.add_bank(session, tenant_id, new, "test", START)
+
+
+def add_slots(
+    database: Database, slots: str, bank_id: int = 1, kind: SlotKind = SlotKind.PHYSICAL, **options: Any
+) -> None:
+    new = inventory.NewSlots(bank_id, inventory.parse_slot_range(slots), kind, **options)
+    with database.write() as session:
+        inventory.add_slots(session, None, new, "test", START)
+
+
+class Router:
+    """A router's side of the contract, over the test client."""
+
+    def __init__(self, http: FlaskClient, key: str | None, client_id: str = "router-1-slot0") -> None:
+        self._http = http
+        self._headers = {"X-API-Key": key} if key else {}
+        self.client_id = client_id
+
+    def register(self, **fields: Any) -> Any:
+        return self._post("register-client", fields)
+
+    def heartbeat(self, **fields: Any) -> Any:
+        return self._post("heartbeat", fields)
+
+    def unregister(self) -> Any:
+        return self._http.delete(f"{API}/remsim/unregister/{self.client_id}", headers=self._headers)
+
+    def _post(self, call: str, fields: dict[str, Any]) -> Any:
+        body = {"client_id": self.client_id} | fields
+        return self._http.post(f"{API}/remsim/{call}", json=body, headers=self._headers)
+
+
+@pytest.fixture
+def stocked(database: Database) -> Database:
+    """A database with tenant acme (id 1) and the shared bank 1 with slots 1 to 3."""
+    add_tenant(database)
+    add_bank(database)
+    add_slots(database, "1-3")
+    return database
+
+
+@pytest.fixture
+def router(http: FlaskClient, stocked: Database) -> Router:
+    return Router(http, add_key(stocked))
+
+
+@pytest.fixture
+def admin(http: FlaskClient, stocked: Database) -> Admin:
+    return Admin(http, add_key(stocked, scope=Scope.ADMIN))
+
+
+class Admin:
+    """An operator's program."""
+
+    def __init__(self, http: FlaskClient, key: str) -> None:
+        self._http = http
+        self._headers = {"Authorization": f"Bearer {key}"}
+
+    def get(self, path: str) -> Any:
+        return self._http.get(f"{API}/{path}", headers=self._headers)
+
+    def post(self, path: str, body: Any) -> Any:
+        return self._http.post(f"{API}/{path}", json=body, headers=self._headers)

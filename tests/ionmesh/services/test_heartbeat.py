@@ -1,0 +1,137 @@
+"""Heartbeats and the commands that travel in their answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ionmesh.db import Database
+from ionmesh.models import CommandState, SlotKind
+from ionmesh.services.commands import next_state
+from tests.ionmesh.conftest import Admin, ManualClock, Router, add_key, add_slots
+
+REPORTS = st.sampled_from([CommandState.ACKED, CommandState.DONE, CommandState.FAILED])
+
+
+def queue(admin: Admin, kind: str = "restart", **fields: Any) -> str:
+    answer = admin.post("clients/router-1-slot0/commands", {"type": kind} | fields)
+    assert answer.status_code == 201, answer.json
+    command_id = answer.json["command"]["id"]
+    assert isinstance(command_id, str)
+    return command_id
+
+
+def delivered(router: Router, **fields: Any) -> list[str]:
+    return [command["id"] for command in router.heartbeat(**fields).json["commands"]]
+
+
+def shown(admin: Admin) -> dict[str, dict[str, Any]]:
+    client = admin.get("clients/router-1-slot0").json["client"]
+    return {command["id"]: command for command in client["commands"]}
+
+
+def test_last_word_stands_until_there_is_a_newer(router: Router, admin: Admin) -> None:
+    router.register()
+    stats = {"uptime_seconds": 5, "signal_rsrp": -98.5}
+    router.heartbeat(status="warning", stats=stats, modem_info={"imei": "1"}, links=[{"name": "wan"}])
+    router.heartbeat()
+    client = admin.get("clients/router-1-slot0").json["client"]
+    assert client["stats"] == stats
+    assert client["modem_info"] == {"imei": "1"}
+    assert client["links"] == [{"name": "wan"}]
+    assert (client["reported_status"], client["connectivity"]) == ("active", "online")
+
+
+def test_commands_come_again_until_acknowledged(router: Router, admin: Admin, clock: ManualClock) -> None:
+    router.register()
+    first = queue(admin, params={"delay_s": 3})
+    clock.advance(1)
+    second = queue(admin, "log-tail")
+    assert delivered(router) == [first, second]
+    assert delivered(router) == [first, second]
+    assert delivered(router, command_results=[{"id": first, "state": "acked"}]) == [second]
+    assert delivered(router, command_results=[{"id": second, "status": "failed", "detail": "no"}]) == []
+    assert delivered(router, command_results=[{"id": first, "state": "done"}]) == []
+    commands = shown(admin)
+    assert (commands[first]["state"], commands[second]["state"]) == ("done", "failed")
+    assert commands[second]["detail"] == "no"
+    assert commands[first]["finished_at"] == "2026-01-01T00:00:01Z"
+
+
+def test_a_command_expires(router: Router, admin: Admin, clock: ManualClock) -> None:
+    router.register()
+    command = queue(admin, expires_in_s=60)
+    clock.advance(59)
+    assert delivered(router) == [command]
+    clock.advance(1)
+    assert delivered(router) == []
+    assert shown(admin)[command]["state"] == "expired"
+    router.heartbeat(command_results=[{"id": command, "state": "done"}])
+    assert shown(admin)[command]["state"] == "done", "it ran all the same"
+
+
+def test_results_for_somebody_elses_command_are_ignored(
+    http: FlaskClient, router: Router, admin: Admin, stocked: Database
+) -> None:
+    router.register()
+    command = queue(admin)
+    other = Router(http, add_key(stocked), "other")
+    other.register()
+    other.heartbeat(command_results=[{"id": command, "state": "done"}, {"id": "none", "state": "acked"}])
+    assert delivered(router) == [command]
+
+
+def test_assignment_is_told_when_the_known_one_is_older(router: Router, stocked: Database) -> None:
+    add_slots(stocked, "900", kind=SlotKind.VIRTUAL)
+    first = router.register().json
+    assert "assignment" not in router.heartbeat(assignment_version=first["assignment_version"]).json
+    moved = router.register(mapping_mode="ONE_TO_ONE_VSIM").json
+    told = router.heartbeat(assignment_version=first["assignment_version"]).json["assignment"]
+    assert told == {name: value for name, value in moved.items() if name != "status"}
+    assert "assignment" not in router.heartbeat().json, "the C client says no version and reads no answer"
+
+
+def test_a_heartbeat_without_content_type_is_read(
+    http: FlaskClient, router: Router, stocked: Database
+) -> None:
+    router.register()
+    response = http.post(
+        "/api/backend/v1/remsim/heartbeat",
+        data='{"client_id":"router-1-slot0","status":"active"}',
+        headers={"X-API-Key": add_key(stocked)},
+        content_type="application/x-www-form-urlencoded",
+    )
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"status": "fine"},
+        {"stats": [1]},
+        {"assignment_version": -1},
+        {"command_results": [{"id": "x", "state": "queued"}]},
+        {"modem_info": {"vendor": "a\0b"}},
+    ],
+)
+def test_wrong_fields_are_named(router: Router, field: dict[str, Any]) -> None:
+    router.register()
+    refused = router.heartbeat(**field)
+    assert (refused.status_code, refused.json["code"]) == (400, "invalid_request")
+    assert refused.json["message"].startswith(next(iter(field)))
+
+
+@given(st.sampled_from(CommandState), st.lists(REPORTS))
+def test_command_states_never_go_back(state: CommandState, reports: list[CommandState]) -> None:
+    for reported in reports:
+        before, state = state, next_state(state, reported)
+        if before in (CommandState.DONE, CommandState.FAILED):
+            assert state is before
+        if before is CommandState.ACKED:
+            assert state is not CommandState.QUEUED
+        if before is CommandState.EXPIRED:
+            assert state is not CommandState.ACKED

@@ -1,0 +1,110 @@
+"""The command line, as an operator uses it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from ionmesh.cli import main
+from ionmesh.clock import utcnow
+from ionmesh.db import Database
+from ionmesh.models import Scope, Slot, Tenant
+from ionmesh.services import keys, registration
+from ionmesh.services.registration import Registration
+from tests.ionmesh.remsim import FakeRemsimServer
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "cli.db"
+    monkeypatch.setenv("IONMESH_DATABASE", f"sqlite:///{path}")
+    return path
+
+
+def ionmesh(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+def done(*arguments: str) -> str:
+    result = ionmesh(*arguments)
+    assert result.exit_code == 0, result.output
+    return result.output.strip()
+
+
+def test_from_nothing_to_a_working_key(path: Path) -> None:
+    assert (
+        done("tenant", "create", "acme", "--legacy-cidr", "10.0.0.0/8", "--release-grace", "0") == "tenant 1"
+    )
+    remsim_key = done("key", "create", "--tenant", "acme")
+    admin_key = done("key", "create", "--tenant", "acme", "--scope", "admin")
+    assert done("bank", "add", "1", "--bankd", "bank.example.com") == "bank 1"
+    added = ("slot", "add", "--bank", "1", "--slots", "1-2")
+    sims = ("--iccid", "8901260000000000001", "--iccid", "8901260000000000002", "--imsi", "310410000000001")
+    assert done(*added, *sims, "--imsi", "310410000000002") == "2 slots in bank 1"
+    database = Database(f"sqlite:///{path}")
+    with database.read() as session:
+        assert keys.authenticate(session, remsim_key, utcnow()).scopes == {Scope.REMSIM}
+        assert keys.authenticate(session, admin_key, utcnow()).scopes == {Scope.ADMIN}
+        tenant = session.get_one(Tenant, 1)
+        assert (tenant.legacy_cidrs, tenant.release_grace_s) == (["10.0.0.0/8"], None)
+        slot = session.get_one(Slot, (1, 2))
+        assert (slot.iccid, slot.imsi) == ("8901260000000000002", "310410000000002")
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["tenant", "create", "acme"], "tenant 'acme' exists already"),
+        (["tenant", "create", "No Slug"], "is not lower-case letters"),
+        (["tenant", "create", "b", "--legacy-cidr", "10.0.0.1/8"], "not a network"),
+        (["key", "create", "--tenant", "nobody"], "no tenant 'nobody'"),
+        (["bank", "add", "0", "--bankd", "b"], "bank_id 0 is not 1..1023"),
+        (["bank", "add", "1", "--bankd", "http://b"], "is not HOSTNAME[:PORT]"),
+        (["slot", "add", "--bank", "9", "--slots", "1"], "no bank 9"),
+        (["slot", "add", "--bank", "9", "--slots", "1024"], "is not within 1..1023"),
+        (["db", "upgrade", "--database", "mysql://x"], "--database: 'mysql://x' is not"),
+        (["db", "upgrade", "--database", "sqlite:////nowhere/x.db"], "unable to open database file"),
+    ],
+)
+def test_mistakes_end_with_1_and_a_reason(path: Path, arguments: list[str], message: str) -> None:
+    done("tenant", "create", "acme")
+    result = ionmesh(*arguments)
+    assert result.exit_code == 1
+    assert message in result.output
+    assert "Traceback" not in result.output
+
+
+def test_doctor_tells_what_is_missing_and_then_that_all_is_well(path: Path) -> None:
+    result = ionmesh("doctor")
+    assert (result.exit_code, "FAIL schema is at nothing" in result.output) == (1, True)
+    done("db", "upgrade")
+    assert "FAIL 0 tenants: ionmesh tenant create" in ionmesh("doctor").output
+    done("tenant", "create", "acme")
+    done("key", "create", "--tenant", "acme")
+    with FakeRemsimServer() as remsim:
+        done("bank", "add", "1", "--bankd", "b", "--remsim-server", remsim.url)
+        done("slot", "add", "--bank", "1", "--slots", "1-5")
+        assert "no bankd connected for bank 1" in ionmesh("doctor").output
+        remsim.banks = [1]
+        assert "5 slots, 5 available" in done("doctor")
+        database = Database(f"sqlite:///{path}")
+        with database.write() as session:
+            wanted = Registration("r1", registration.MappingMode.ONE_TO_ONE_SWSIM)
+            registration.register(session, 1, wanted, utcnow(), utcnow() - utcnow())
+        database.close()
+        assert "1 maps wanted, 1 missing, 0 stale" in ionmesh("doctor").output
+    assert ionmesh("doctor").exit_code == 1, "the server is gone"
+
+
+def test_help_loads_none_of_the_heavy_modules() -> None:
+    code = (
+        "import sys; from ionmesh.cli import main; main(['--help'], standalone_mode=False);"
+        "sys.exit(', '.join({'flask', 'sqlalchemy', 'alembic', 'pydantic', 'waitress'} & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (0, "")

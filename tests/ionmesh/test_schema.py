@@ -1,0 +1,82 @@
+"""Migrations: they make what the models say, and unmake it; and what the queries are on PostgreSQL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import inspect
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from ionmesh import schema
+from ionmesh.db import Database
+from ionmesh.models import Base, MappingMode
+from ionmesh.services.allocation import Demand, best_free
+from tests.ionmesh.conftest import START
+
+
+def test_up_makes_what_the_models_say_and_down_unmakes_it(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/x.db")
+    assert schema.current(database) is None
+    for _ in range(2):
+        assert schema.upgrade(database)
+        assert not schema.upgrade(database)
+        assert schema.current(database) == schema.head()
+        with database.engine.connect() as connection:
+            context = MigrationContext.configure(connection, opts={"target_metadata": Base.metadata})
+            assert compare_metadata(context, Base.metadata) == []
+            checks = {
+                (table, check["name"])
+                for table in Base.metadata.tables
+                for check in inspect(connection).get_check_constraints(table)
+            }
+        assert checks == model_checks()
+        schema.downgrade(database, "base")
+        with database.engine.connect() as connection:
+            assert inspect(connection).get_table_names() == ["alembic_version"]
+    database.close()
+
+
+def test_a_failing_migration_leaves_nothing_behind(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/x.db")
+    with database.write_connection() as connection:
+        connection.exec_driver_sql("CREATE TABLE service_profiles (x)")
+    with pytest.raises(OperationalError, match="service_profiles"):
+        schema.upgrade(database)
+    with database.engine.connect() as connection:
+        assert "tenants" not in inspect(connection).get_table_names()
+    assert schema.current(database) is None
+    database.close()
+
+
+def test_on_postgresql_a_claim_skips_locked_rows_and_uniqueness_is_partial() -> None:
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it unannotated
+    claim = str(best_free(Demand(1, MappingMode.ONE_TO_ONE_SWSIM), START).compile(dialect=dialect))
+    assert claim.endswith("FOR UPDATE OF sim_bank_slots SKIP LOCKED")
+    indexes = {
+        str(index.name): str(CreateIndex(index).compile(dialect=dialect))
+        for index in Base.metadata.tables["service_profiles"].indexes
+    }
+    for name in ("uq_service_profiles_active_client", "uq_service_profiles_active_slot"):
+        assert indexes[name].startswith("CREATE UNIQUE INDEX")
+        assert indexes[name].endswith("WHERE status = 'active'")
+    state = str(CreateTable(Base.metadata.tables["client_state"]).compile(dialect=dialect))
+    assert "last_heartbeat TIMESTAMP WITH TIME ZONE" in state
+    assert "stats JSONB" in state
+
+
+def model_checks() -> set[tuple[str, str | None]]:
+    database = Database("sqlite:////dev/null")
+    dialect = database.engine.dialect
+    found = {
+        (table.name, dialect.identifier_preparer.format_constraint(constraint))
+        for table in Base.metadata.tables.values()
+        for constraint in table.constraints
+        if type(constraint).__name__ == "CheckConstraint"
+    }
+    database.close()
+    return found

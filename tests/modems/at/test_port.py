@@ -1,0 +1,111 @@
+"""A real tty: a pseudo-terminal whose other end the test holds."""
+
+import asyncio
+import os
+import tty
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from modems.at.channel import Channel
+from modems.at.port import open_port
+from modems.errors import PortBusy, PortGone
+
+DEADLINE_S = 5.0
+
+
+class Terminal:
+    """Both ends of a pseudo-terminal."""
+
+    def __init__(self) -> None:
+        self.master, self.slave = os.openpty()
+        tty.setraw(self.slave)
+        self.path = os.ttyname(self.slave)
+        self.open = True
+
+    def hang_up(self) -> None:
+        if self.open:
+            os.close(self.slave)
+            os.close(self.master)
+            self.open = False
+
+
+@pytest.fixture
+def terminal() -> Iterator[Terminal]:
+    terminal = Terminal()
+    yield terminal
+    terminal.hang_up()
+
+
+async def test_bytes_go_both_ways(terminal: Terminal) -> None:
+    async with open_port(terminal.path) as port:
+        arrived: asyncio.Queue[bytes] = asyncio.Queue()
+        port.on_bytes = arrived.put_nowait
+        port.write(b"AT\r")
+        assert os.read(terminal.master, 100) == b"AT\r"
+        os.write(terminal.master, b"\r\nOK\r\n\x00\xff")
+        assert await asyncio.wait_for(arrived.get(), DEADLINE_S) == b"\r\nOK\r\n\x00\xff"
+
+
+async def test_what_does_not_fit_is_sent_when_there_is_room(terminal: Terminal) -> None:
+    sent = bytes(range(256)) * 400
+    async with open_port(terminal.path) as port:
+        port.write(sent[:50_000])
+        port.write(sent[50_000:])
+        received = b""
+        while len(received) < len(sent):
+            received += await asyncio.wait_for(asyncio.to_thread(os.read, terminal.master, 65536), DEADLINE_S)
+        assert received == sent
+
+
+async def test_a_second_reader_is_refused(terminal: Terminal) -> None:
+    async with open_port(terminal.path):
+        with pytest.raises(PortBusy) as refused:
+            async with open_port(terminal.path):
+                pass
+        assert refused.value.port == terminal.path
+    async with open_port(terminal.path):
+        pass
+
+
+async def test_a_port_that_is_not_there_or_no_tty_is_gone(tmp_path: Path) -> None:
+    for path in (tmp_path / "ttyUSB7", tmp_path):
+        with pytest.raises(PortGone) as refused:
+            async with open_port(path):
+                pass
+        assert refused.value.reason
+    plain = tmp_path / "plain"
+    plain.touch()
+    with pytest.raises(PortGone):
+        async with open_port(plain):
+            pass
+
+
+async def test_a_hang_up_is_told_at_once_and_once(terminal: Terminal) -> None:
+    async with open_port(terminal.path) as port:
+        told: list[PortGone] = []
+        port.on_gone = told.append
+        waiting = asyncio.create_task(port.wait_gone())
+        terminal.hang_up()
+        gone = await asyncio.wait_for(waiting, DEADLINE_S)
+        assert gone.port == terminal.path
+        with pytest.raises(PortGone):
+            port.write(b"AT\r")
+    assert told == [gone]
+
+
+async def test_a_hang_up_fails_the_command_in_flight(terminal: Terminal) -> None:
+    async with open_port(terminal.path) as port, Channel(port) as channel:
+        command = asyncio.create_task(channel.run("AT+COPS=?", timeout_s=180))
+        await asyncio.wait_for(asyncio.to_thread(os.read, terminal.master, 100), DEADLINE_S)
+        terminal.hang_up()
+        with pytest.raises(PortGone):
+            await asyncio.wait_for(command, DEADLINE_S)
+
+
+async def test_closing_tells_those_who_wait(terminal: Terminal) -> None:
+    async with open_port(terminal.path) as port:
+        waiting = asyncio.create_task(port.wait_gone())
+        await asyncio.sleep(0)
+    assert (await waiting).reason == "closed"
