@@ -1,0 +1,11 @@
+"""Talk to cellular modems over their AT ports: one channel, one driver a make, facts with units.
+
+Where things are:
+  modems.at.port.open_port      a tty on the event loop
+  modems.at.channel.Channel     one command in flight, unsolicited lines apart
+  modems.catalog                which driver serves which modem
+  modems.driver.Driver          what a modem can be asked
+  modems.facts, modems.errors   what comes back, what can go wrong
+  modems.detect.udev.detect     the modems attached now
+  modems.transcript             conversations as text, played back without a modem
+"""

@@ -71,7 +71,8 @@ async def start(lab: Lab, story: Story) -> None:
         port = Path(modem["port"]).name
         story.tell("modem", f"{name}: {who['manufacturer']} {who['model']}, driver {modem['driver']}, {port}")
     status = await lab.until(
-        lambda s: registered(s, "primary") and registered(s, "secondary"), "both modems registered"
+        lambda s: registered(s, "primary") and registered(s, "secondary") and len(signals(s)) == 2,
+        "both modems registered, their signal measured",
     )
     story.tell("modem", "both registered with their local SIMs: " + ", ".join(signals(status)))
 

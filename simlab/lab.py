@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import json
 import os
-import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
@@ -73,10 +72,8 @@ class Lab:
     challenged: list[Challenged] = field(default_factory=list)
     chip: MemoryChip = field(default_factory=MemoryChip)
     api_key: str = ""
-    bank: Program | None = None
-    ionmesh: Program | None = None
-    router: Program | None = None
     _pins: asyncio.Task[None] | None = None
+    _programs: dict[str, Program] = field(default_factory=dict)
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -98,12 +95,10 @@ class Lab:
         self.auc = Auc(self.cards)
         self._known = {card.imsi for card in self.cards}
         stack.push_async_callback(self._end_programs)
-        self.bank = self._make_bank(0 if self.world is None else None)
-        ready = json.loads(await self.bank.start(ready="{"))
-        self._ports = Ports(ready["server_port"], ready["rest_port"], ready["bankd_port"], 0, 0)
-        self.ionmesh = self._make_ionmesh()
+        self._ports = Ports(9998, 9997, 9999, 5000, 9090) if self.world else Ports(0, 0, 0, 0, free_port())
+        await self.start_bank()
         await self._set_up_ionmesh()
-        await self._start_ionmesh()
+        await self.start_ionmesh()
         await stack.enter_async_context(served(self.chip, self.folder / "gpio.sock"))
         self.primary = await stack.enter_async_context(self._modem("quectel-rm500q", "ttyRM500Q"))
         self.secondary = await stack.enter_async_context(self._modem("quectel-ec25", "ttyEC25"))
@@ -111,14 +106,27 @@ class Lab:
         self.primary.set_sim(self._local)
         self.secondary.set_sim(LocalSim("8949020000000000202", "001010000000202"))
         self.chip.watch("sim1", self._mux_moved)
-        self.router = self._make_router()
 
     async def _end_programs(self) -> None:
         if self._pins is not None:
             self._pins.cancel()
-        for program in (self.router, self.ionmesh, self.bank):
-            if program is not None:
-                await program.end()
+        for program in reversed(self._programs.values()):
+            await program.end()
+
+    @property
+    def bank(self) -> Program:
+        """The SIM bank: osmo-remsim's server and bankd in one."""
+        return self._programs["bank"]
+
+    @property
+    def ionmesh(self) -> Program:
+        """The orchestrator."""
+        return self._programs["ionmesh"]
+
+    @property
+    def router(self) -> Program:
+        """remsimd; there is one from the first `start_router` on."""
+        return self._programs["router"]
 
     # Where things are
 
@@ -152,28 +160,27 @@ class Lab:
 
     # The bank and the orchestrator
 
-    def _make_bank(self, port: int | None) -> Program:
-        ports = (9998, 9997, 9999) if port is None else (port, port, port)
-        argv = [sys.executable, "-m", "simlab.bank", "--listen", self.host, "--bank-id", str(BANK_ID)]
-        argv += ["--server-port", str(ports[0]), "--rest-port", str(ports[1]), "--bankd-port", str(ports[2])]
-        argv += ["--cards", str(self.folder / "cards.json")]
-        return Program("the bank", self.outside(argv), self.folder / "bank.log")
-
-    async def restart_bank(self) -> None:
-        """End the bank the hard way and start it on the same ports, without its slot maps."""
-        await self.bank.end(signal.SIGKILL)
+    async def start_bank(self) -> None:
+        """Start the bank; a second time on the same ports, and without the slot maps of the first."""
         ports = self._ports
         argv = [sys.executable, "-m", "simlab.bank", "--listen", self.host, "--bank-id", str(BANK_ID)]
         argv += ["--server-port", str(ports.server), "--rest-port", str(ports.rest)]
         argv += ["--bankd-port", str(ports.bankd), "--cards", str(self.folder / "cards.json")]
-        self.bank = Program("the bank", self.outside(argv), self.folder / "bank.log")
-        await self.bank.start(ready="{")
+        bank = Program("the bank", self.outside(argv), self.folder / "bank.log")
+        self._programs["bank"] = bank
+        ready = json.loads(await bank.start(ready="{"))
+        self._ports = replace(
+            ports, server=ready["server_port"], rest=ready["rest_port"], bankd=ready["bankd_port"]
+        )
 
-    def _make_ionmesh(self) -> Program:
-        argv = [*self._ionmesh_command("run"), "--host", self.host]
-        argv += ["--port", str(self._ports.ionmesh or (0 if self.world is None else 5000))]
+    async def start_ionmesh(self) -> None:
+        """Start the orchestrator; a second time on the same port and database."""
+        argv = [*self._ionmesh_command("run"), "--host", self.host, "--port", str(self._ports.ionmesh)]
         env = {"IONMESH_HEARTBEAT_INTERVAL_S": "10", "IONMESH_RECONCILE_INTERVAL_S": "2"}
-        return Program("ionmesh", self.outside(argv), self.folder / "ionmesh.log", env=env)
+        ionmesh = Program("ionmesh", self.outside(argv), self.folder / "ionmesh.log", env=env)
+        self._programs["ionmesh"] = ionmesh
+        line = await ionmesh.start(ready="listening on")
+        self._ports = replace(self._ports, ionmesh=int(line.rpartition(":")[2].rstrip("/")))
 
     def _ionmesh_command(self, *words: str) -> list[str]:
         database = f"sqlite:///{self.folder / 'ionmesh.db'}"
@@ -194,15 +201,6 @@ class Lab:
         for card in self.cards:
             slots += ["--iccid", card.iccid, "--imsi", card.imsi]
         await run_once([*slots, "--mcc-mnc", "00101"])
-
-    async def _start_ionmesh(self) -> None:
-        line = await self.ionmesh.start(ready="listening on")
-        self._ports = replace(self._ports, ionmesh=int(line.rpartition(":")[2].rstrip("/")))
-
-    async def restart_ionmesh(self) -> None:
-        """Start IonMesh again on the same port and database."""
-        self.ionmesh = self._make_ionmesh()
-        await self.ionmesh.start(ready="listening on")
 
     # The modems and the home network
 
@@ -245,18 +243,14 @@ class Lab:
 
     # The router
 
-    def _make_router(self) -> Program:
-        if self._ports.metrics == 0:
-            self._ports = replace(self._ports, metrics=9090 if self.world is not None else free_port())
-        self.write_config(self.config())
+    async def start_router(self, *, config: str | None = None) -> None:
+        """Start remsimd, with the lab's own configuration or another; returns when it answers."""
+        self.write_config(self.config() if config is None else config)
         argv = [sys.executable, "-m", "simlab.router", "--config", str(self.folder / "remsim")]
         argv += ["--run-dir", str(self.folder / "run"), "--gpio", str(self.folder / "gpio.sock")]
-        return Program("remsimd", self.inside(argv), self.folder / "remsimd.log")
-
-    async def start_router(self) -> None:
-        """Start remsimd; returns when its control socket answers."""
-        self.router = self._make_router()
-        await self.router.start(ready="starts with")
+        router = Program("remsimd", self.inside(argv), self.folder / "remsimd.log")
+        self._programs["router"] = router
+        await router.start(ready="starts with")
         await self.until(lambda status: True, "the control socket answers")
 
     def write_config(self, text: str) -> None:
@@ -291,6 +285,11 @@ class Lab:
         if "error" in answer:
             raise LabError(answer["error"])
         return answer["result"]
+
+    async def remsimctl(self, *words: str) -> str:
+        """What `remsimctl` prints; ProgramError with its words when it fails."""
+        program = str(Path(sys.executable).with_name("remsimctl"))
+        return await run_once([program, "--socket", str(self.control_socket), *words])
 
     async def until(
         self, holds: Callable[[dict[str, Any]], bool], what: str, *, within_s: float = 20.0

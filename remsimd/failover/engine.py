@@ -1,20 +1,17 @@
 """Failover with its effects: hears the witnesses, lets the machine decide, moves the route."""
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from modems.facts import Registration, RegistrationState
 from remsimd import clock
-from remsimd.backoff import Backoff
 from remsimd.bus import Stamped
 from remsimd.config.model import FailoverConfig, SecondaryCarries
-from remsimd.errors import ControlError, RouteError
+from remsimd.errors import ControlError
 from remsimd.events import (
-    ActiveLinkChanged,
     Event,
     HeartbeatSent,
     LinkHealth,
@@ -25,22 +22,22 @@ from remsimd.events import (
     SimSwitched,
     SimSwitching,
 )
-from remsimd.failover import explanation, health, machine, via
+from remsimd.failover import explanation, health, machine, netifd, via
+from remsimd.failover.devices import Devices
 from remsimd.failover.health import Evidence, Held, KernelSays, LinkState, ModemSays, Released, RoundDone
 from remsimd.failover.links import LinkFacts, LinkSource
 from remsimd.failover.machine import FailoverEvent, HealthSeen, Pin, Unpin
+from remsimd.failover.mover import Mover, Wanted
 from remsimd.failover.probe import Prober
 from remsimd.failover.rounds import Rounds
-from remsimd.failover.routes import Route, Routing, route_over
+from remsimd.failover.routes import Routing, route_over
 
 _log = logging.getLogger(__name__)
-
-_ANSWER_LIMIT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class LinkConfig:
-    """A link to watch: named like its modem; `interface` is the network device that carries its data.
+    """A link to watch, named like its modem; `interface` carries its data: a device or netifd's name.
 
     Without an interface the modem is the only witness. The higher `priority` is preferred.
     `metered`: its data is counted against a monthly limit.
@@ -64,25 +61,19 @@ class FailoverEngine:
         prober: Prober,
         netlink: LinkSource,
         publish: Callable[[Event], None],
+        resolve: Callable[[str], Awaitable[str | None]] = netifd.device_of,
     ) -> None:
         self._config = config
         self._links = {link.name: link for link in links}
-        self._routing = routing
-        self._netlink = netlink
         self._publish = publish
         self._state = machine.initial((link.name, link.priority) for link in links)
-        self._health = {link.name: health.initial(0.0, modem_only=link.interface is None) for link in links}
-        self._devices: dict[str, LinkFacts] = {}
-        self._rounds = {link.name: self._rounds_of(link, prober) for link in links if link.interface}
+        self._health = {link.name: health.initial(modem_only=link.interface is None) for link in links}
+        interfaces = [link.interface for link in links if link.interface is not None]
+        self._devices = Devices(interfaces, netlink, resolve=resolve, changed=self._hear_kernel)
+        self._mover = Mover(routing, wanted=self._wanted, publish=publish)
+        self._rounds = {link.name: self._rounds_of(link.name, prober) for link in links if link.interface}
         self._timer: asyncio.TimerHandle | None = None
-        self._wake = asyncio.Event()
         self._evidence_s = 0.0
-        self._route: Route | None = None
-        self._route_stands = False
-        self._carrying: str | None = None
-        self._failure: str | None = None
-        self._waiting: list[asyncio.Future[str | None]] = []
-        self._installed = False
 
     # What others ask
 
@@ -110,9 +101,9 @@ class FailoverEngine:
         told = asdict(explanation.explain(self._state, clock.monotonic(), self._config))
         return {
             **told,
-            "carrying": self._carrying,
-            "device": self._route.device if self._route is not None else None,
-            "route_error": self._failure,
+            "carrying": self._mover.carrying,
+            "device": self._mover.route.device if self._mover.route is not None else None,
+            "route_error": self._mover.failure,
         }
 
     async def to(self, name: str) -> None:
@@ -123,12 +114,12 @@ class FailoverEngine:
         if name not in self._links:
             raise ControlError(f"there is no link {name!r}, only {', '.join(self._links)}")
         self._decide(Pin(name), clock.monotonic())
-        await self._arrived()
+        await self._mover.arrived(self._state.active)
 
     async def auto(self) -> None:
         """Leave the choice to the machine again. Raises ControlError when the route cannot be moved."""
         self._decide(Unpin(), clock.monotonic())
-        await self._arrived()
+        await self._mover.arrived(self._state.active)
 
     # What others tell
 
@@ -156,21 +147,15 @@ class FailoverEngine:
         """Watch, decide and move until cancelled. RouteError (in a group) when netlink cannot be used."""
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._follow_kernel())
-                group.create_task(self._carry_out_for_ever())
+                group.create_task(self._devices.run())
+                group.create_task(self._mover.run())
                 for rounds in self._rounds.values():
                     group.create_task(rounds.run())
         finally:
             if self._timer is not None:
                 self._timer.cancel()
-            self._route_stands = False
-            try:
-                await self._routing.remove()
-            except RouteError as error:
-                _log.warning("routes and rules could not be removed: %s", error)
 
-    def _rounds_of(self, link: LinkConfig, prober: Prober) -> Rounds:
-        name = link.name
+    def _rounds_of(self, name: str, prober: Prober) -> Rounds:
         return Rounds(
             name,
             self._config,
@@ -185,32 +170,26 @@ class FailoverEngine:
     def _anything_suspect(self) -> bool:
         return any(state.health is LinkHealth.SUSPECT for state in self._health.values())
 
-    async def _follow_kernel(self) -> None:
-        async with contextlib.aclosing(self._netlink.watch()) as changes:
-            async for batch in changes:
-                now = clock.monotonic()
-                self._devices.update({facts.name: facts for facts in batch})
-                for link in self._links.values():
-                    self._hear_kernel(link, now)
-                self._wake.set()
-
     def _facts(self, link: LinkConfig) -> LinkFacts | None:
-        facts = self._devices.get(link.interface) if link.interface is not None else None
-        return facts if facts is not None and facts.present else None
+        return self._devices.facts(link.interface) if link.interface is not None else None
 
-    def _hear_kernel(self, link: LinkConfig, now: float) -> None:
-        if link.interface is None:
-            return
+    def _hear_kernel(self) -> None:
+        now = clock.monotonic()
+        for link in self._links.values():
+            if link.interface is not None:
+                self._hear_kernel_on(link, now)
+        self._mover.wake()
+
+    def _hear_kernel_on(self, link: LinkConfig, now: float) -> None:
         facts = self._facts(link)
         objection = f"no device {link.interface}" if facts is None else facts.objection
-        if objection is not None and self._route is not None and self._route.interface == link.interface:
-            # The kernel dropped the route with the device's address or the device itself.
-            self._route_stands = False
         was_fine = self._health[link.name].kernel is True
-        if was_fine and objection is None:
+        if objection is None and was_fine:
             return
-        if not was_fine and objection is None:
+        if objection is None:
             self._rounds[link.name].restart()
+        elif facts is not None:
+            self._mover.lost(facts.name)
         self._observe(link.name, KernelSays(objection), now)
 
     def _observe(self, name: str, evidence: Evidence, at_s: float) -> None:
@@ -232,7 +211,7 @@ class FailoverEngine:
         for move in moves:
             _log.info("data moves from %s to %s: %s", move.previous or "none", move.active, move.cause)
             self._evidence_s = at_s
-            self._wake.set()
+            self._mover.wake()
         self._set_timer(at_s)
 
     def _set_timer(self, now: float) -> None:
@@ -253,78 +232,24 @@ class FailoverEngine:
                 self._observe(name, health.Tick(), now)
         self._decide(machine.Tick(), now)
 
-    async def _carry_out_for_ever(self) -> None:
-        """Keep the routes as decided; a refusal is tried again, later each time, or at the next change."""
-        backoff = Backoff(first_s=0.5, cap_s=30.0, jitter=0.0)
-        self._installed = False
-        while True:
-            self._wake.clear()
-            backoff = backoff.succeeded() if await self._carried_out() else backoff.failed()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(backoff.delay_s(0.5) or None):
-                    await self._wake.wait()
-
-    async def _carried_out(self) -> bool:
-        """One attempt; whoever waits for it in `to` or `auto` is told how it ended."""
-        try:
-            if not self._installed:
-                await self._routing.install()
-                self._installed = True
-            await self._carry_out()
-            self._failure = None
-        except RouteError as error:
-            self._route_stands = False
-            level = logging.DEBUG if str(error) == self._failure else logging.WARNING
-            self._failure = str(error)
-            _log.log(level, "the route cannot be moved: %s", error)
-        for waiter in self._waiting:
-            if not waiter.done():
-                waiter.set_result(self._failure)
-        self._waiting.clear()
-        return self._failure is None
-
-    async def _carry_out(self) -> None:
+    def _wanted(self) -> Wanted | None:
+        """What the mover should make true; None while nothing is chosen or the chosen one has no device."""
         if self._state.active is None:
-            return
+            return None
         link = self._links[self._state.active]
-        left, facts = self._route, self._facts(link)
-        if link.interface is not None:
-            if facts is None or facts.objection is not None:
-                return
-            route = self._route_over(link, facts)
-            if not self._route_stands or route != self._route:
-                # Noted before it is done: the kernel may take the route away again meanwhile.
-                self._route, self._route_stands = route, True
-                await self._routing.move(route)
-        if link.name != self._carrying:
-            previous, self._carrying = self._carrying, link.name
-            took_s = clock.monotonic() - self._evidence_s
-            self._publish(ActiveLinkChanged(previous, link.name, self._state.cause, took_s))
-        if left is not None and self._route is not None and left.device != self._route.device:
-            await self._routing.flush(left)
-
-    def _route_over(self, link: LinkConfig, facts: LinkFacts) -> Route:
+        if link.interface is None:
+            return Wanted(link.name, None, self._state.cause, self._evidence_s)
+        facts = self._facts(link)
+        if facts is None or facts.objection is not None:
+            return None
         others = [self._facts(other) for other in self._links.values() if other is not link]
-        return route_over(
+        route = route_over(
             facts,
-            link.interface or facts.name,
+            link.interface,
             forwards=_forwards(link, self._state.members[0].name, self._config.secondary_carries),
             others=[other for other in others if other is not None],
         )
-
-    async def _arrived(self) -> None:
-        """Wait until the data goes where the machine wants it."""
-        if self._carrying == self._state.active:
-            return
-        waiter: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(waiter)
-        try:
-            async with asyncio.timeout(_ANSWER_LIMIT_S):
-                failure = await waiter
-        except TimeoutError as error:
-            raise ControlError(f"the route was not moved within {_ANSWER_LIMIT_S:.0f} s") from error
-        if failure is not None:
-            raise ControlError(failure)
+        return Wanted(link.name, route, self._state.cause, self._evidence_s)
 
 
 def _seen(name: str, state: LinkState) -> HealthSeen:

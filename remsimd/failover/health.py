@@ -72,7 +72,6 @@ class LinkState:
 
     health: LinkHealth
     cause: str
-    since_s: float
     kernel: bool | None = None
     modem: bool | None = None
     kernel_detail: str = ""
@@ -99,9 +98,9 @@ class LinkState:
         return self.modem_only or (self.verified_s is not None and self.failed_rounds < _VERIFIED_ROUNDS)
 
 
-def initial(now: float, *, modem_only: bool = False) -> LinkState:
+def initial(*, modem_only: bool = False) -> LinkState:
     """A link nothing is known of. `modem_only`: it has no network device, the modem alone decides."""
-    return LinkState(LinkHealth.UNKNOWN, "just started", now, modem_only=modem_only)
+    return LinkState(LinkHealth.UNKNOWN, "just started", modem_only=modem_only)
 
 
 def observe(state: LinkState, evidence: Evidence, now: float, config: FailoverConfig) -> LinkState:
@@ -122,7 +121,7 @@ def observe(state: LinkState, evidence: Evidence, now: float, config: FailoverCo
     if health is state.health:
         return state
     was_up = state.was_up or health is LinkHealth.UP
-    return replace(state, health=health, cause=cause, since_s=now, was_up=was_up)
+    return replace(state, health=health, cause=cause, was_up=was_up)
 
 
 def due_s(state: LinkState) -> float | None:

@@ -67,7 +67,7 @@ class Heartbeats:
         return answer
 
     def server_asks(self, interval_s: int | None) -> None:
-        """Take over the interval an answer named, if it named one."""
+        """Take over what the latest answer named; None means that it named nothing."""
         self._server_s = interval_s
 
     def operator_asks(self, params: Mapping[str, Any]) -> str:

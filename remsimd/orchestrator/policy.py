@@ -17,7 +17,7 @@ INTERVAL_SPREAD = 0.05
 
 SOON = Backoff(first_s=2.0, cap_s=120.0)
 """After failures that pass by themselves."""
-SLOWLY = Backoff(first_s=30.0, cap_s=600.0)
+SLOWLY = Backoff(first_s=10.0, cap_s=600.0)
 """After refusals that someone must act on; short enough to notice that they did."""
 NO_SLOT_WAIT_S = 60.0
 """Where the orchestrator has no card and does not say when to ask again."""

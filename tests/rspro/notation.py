@@ -63,56 +63,54 @@ def _fields(value: Any) -> Any:
 ids = st.integers(0, 1023)
 names = st.text(st.characters(min_codepoint=0, max_codepoint=127), min_size=1, max_size=32)
 optional_names = st.none() | names
-results = st.sampled_from(pdu.ResultCode) | st.integers(-(2**31), 2**31 - 1)
-components = st.sampled_from(pdu.ComponentType) | st.integers(3, 2**31 - 1)
 flags = st.none() | st.booleans()
-BY_FIELD: dict[str, st.SearchStrategy[Any]] = {
-    "identity": st.builds(
-        pdu.ComponentIdentity,
-        components,
-        names,
-        names,
-        names,
-        optional_names,
-        optional_names,
-        optional_names,
-        optional_names,
-        optional_names,
-    ),
-    "bank_id": ids,
-    "number_of_slots": ids,
-    "result": results,
-    "client": st.builds(pdu.ClientSlot, ids, ids),
-    "bank": st.builds(pdu.BankSlot, ids, ids),
-    "atr": st.binary(min_size=1, max_size=55),
-    "data": st.binary(max_size=1024),
-    "flags": st.builds(pdu.TpduFlags, st.booleans(), st.booleans(), st.booleans(), st.booleans()),
-    "slot_phys_status": st.builds(pdu.SlotPhysStatus, st.booleans(), flags, flags, flags),
-    "sender": components,
-    "severity": st.sampled_from(pdu.ErrorSeverity) | st.integers(4, 99),
-    "code": st.sampled_from(pdu.ErrorCode) | st.integers(4, 99),
-    "error_string": st.none() | st.text(st.characters(max_codepoint=127), min_size=1, max_size=255),
-    "bankd": st.builds(pdu.IpPort, st.ip_addresses(), st.integers(0, 65535)),
-}
-for _name, _same in (
-    ("client_slot", "client"),
-    ("from_client_slot", "client"),
-    ("to_client_slot", "client"),
-    ("slot", "client"),
-    ("bank_slot", "bank"),
-    ("from_bank_slot", "bank"),
-    ("to_bank_slot", "bank"),
-):
-    BY_FIELD[_name] = BY_FIELD[_same]
 
 
-def _message(cls: type[Any]) -> st.SearchStrategy[Any]:
-    arguments = {}
-    for field in dataclasses.fields(cls):
-        strategy = BY_FIELD[field.name]
-        arguments[field.name] = st.none() | strategy if field.default is None else strategy
-    return st.builds(cls, **arguments)
+def _identities(components: st.SearchStrategy[int]) -> st.SearchStrategy[pdu.ComponentIdentity]:
+    texts = [names] * 3 + [optional_names] * 5
+    return st.builds(pdu.ComponentIdentity, components, *texts)
 
 
-messages = st.one_of([_message(cls) for cls, _ in ALTERNATIVES])
-pdus = st.builds(RsproPdu, messages, st.integers(0, 2**31 - 1), st.integers(0, 32))
+def _by_field(*, named: bool) -> dict[str, st.SearchStrategy[Any]]:
+    """What each field may hold; with `named`, only codes that have a name."""
+
+    def codes(members: type[IntEnum]) -> st.SearchStrategy[int]:
+        known: st.SearchStrategy[int] = st.sampled_from(members)
+        return known if named else known | st.integers(-(2**31), 2**31 - 1)
+
+    client, bank = st.builds(pdu.ClientSlot, ids, ids), st.builds(pdu.BankSlot, ids, ids)
+    return {
+        "identity": _identities(codes(pdu.ComponentType)),
+        "bank_id": ids,
+        "number_of_slots": ids,
+        "result": codes(pdu.ResultCode),
+        "sender": codes(pdu.ComponentType),
+        "severity": codes(pdu.ErrorSeverity),
+        "code": codes(pdu.ErrorCode),
+        "atr": st.binary(min_size=1, max_size=55),
+        "data": st.binary(max_size=1024),
+        "flags": st.builds(pdu.TpduFlags, *[st.booleans()] * 4),
+        "slot_phys_status": st.builds(pdu.SlotPhysStatus, st.booleans(), flags, flags, flags),
+        "error_string": st.none() | st.text(st.characters(max_codepoint=127), min_size=1, max_size=255),
+        "bankd": st.builds(pdu.IpPort, st.ip_addresses(), st.integers(0, 65535)),
+        **dict.fromkeys(("client", "client_slot", "from_client_slot", "to_client_slot", "slot"), client),
+        **dict.fromkeys(("bank", "bank_slot", "from_bank_slot", "to_bank_slot"), bank),
+    }
+
+
+def _pdus(*, named: bool) -> st.SearchStrategy[RsproPdu]:
+    by_field = _by_field(named=named)
+
+    def message(cls: type[Any]) -> st.SearchStrategy[Any]:
+        arguments = {}
+        for field in dataclasses.fields(cls):
+            strategy = by_field[field.name]
+            arguments[field.name] = st.none() | strategy if field.default is None else strategy
+        return st.builds(cls, **arguments)
+
+    messages = st.one_of([message(cls) for cls, _ in ALTERNATIVES])
+    return st.builds(RsproPdu, messages, st.integers(0, 2**31 - 1), st.integers(0, 32))
+
+
+pdus = _pdus(named=False)
+named_pdus = _pdus(named=True)

@@ -10,7 +10,7 @@ from remsimd.errors import RsproError
 from remsimd.rspro import codec, ipa, pdu
 from remsimd.rspro.ber import tlv
 from remsimd.rspro.pdu import RsproPdu
-from tests.rspro.notation import notation, pdus, recorded_pdus, recorded_session
+from tests.rspro.notation import named_pdus, notation, pdus, recorded_pdus, recorded_session
 
 SCHEMA = asn1tools.compile_files(str(Path(__file__).parent / "rspro.asn"), "der")
 
@@ -53,16 +53,12 @@ def _foreign(value: object) -> object:
     return value
 
 
-@given(pdus)
+# asn1tools knows no number without a name, not even in an open enumeration.
+@given(named_pdus)
 @settings(max_examples=200)
 def test_an_asn1_compiler_agrees(value: RsproPdu) -> None:
     written = notation(value)
-    try:
-        theirs = SCHEMA.encode("RsproPDU", _foreign(written))
-    except asn1tools.EncodeError as error:
-        # asn1tools cannot encode a number without a name in an open enumeration.
-        assert "enumeration value" in str(error).lower()  # noqa: PT017
-        return
+    theirs = SCHEMA.encode("RsproPDU", _foreign(written))
     assert theirs == codec.encode(value)
     assert SCHEMA.decode("RsproPDU", codec.encode(value)) == _foreign(written)
 
@@ -95,7 +91,7 @@ def test_ip_port_has_no_room_for_extensions() -> None:
         ("300a800102810100a202b500", "unknown message"),
         ("300c800102810100a204b300b300", "follows the message"),
         ("300a810102800100a202b300", "must stand"),
-        ("3009800102810100a202b3", "cut off"),
+        ("3009800102810100a202b3", "announces 2 octets, 1 are left"),
         ("3010800102810100a208b3060201010201", "announces"),
         ("300d800102810100a205a9030a0100" + "00" * 2, "not one"),
         ("300a800102810100a202a900", "result is missing"),

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 from flask.testing import FlaskClient
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ionmesh.db import Database
@@ -183,6 +183,7 @@ def test_garbled_answers_are_said_to_be(remsim: FakeRemsimServer, body: bytes) -
         RemsimServer(remsim.url, 2).slotmaps()
 
 
+@settings(max_examples=40)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_an_answer_or_a_typed_error(body: bytes) -> None:
     with FakeRemsimServer() as server:
