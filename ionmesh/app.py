@@ -26,7 +26,7 @@ def create_app(
     *,
     database: Database | None = None,
     clock: Clock = utcnow,
-    assignments_changed: Callable[[], None] = _nobody_to_tell,
+    assignments_changed: Callable[[], object] = _nobody_to_tell,
 ) -> Flask:
     """Return the application. Without a config the environment is read; raises ConfigError.
 

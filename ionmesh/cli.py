@@ -151,6 +151,18 @@ def key_create(database: str | None, slug: str, name: str, scope: str) -> None:
     click.echo(text)
 
 
+@key.command("revoke")
+@_database_option
+@click.argument("prefix")
+def key_revoke(database: str | None, prefix: str) -> None:
+    """End the key whose first 17 characters are PREFIX."""
+    from ionmesh.services import keys
+
+    with _writing(database) as session:
+        keys.revoke(session, prefix, utcnow())
+    click.echo(f"revoked {prefix}")
+
+
 @main.group()
 def bank() -> None:
     """SIM banks."""

@@ -5,9 +5,10 @@ A setting `name` is the variable `IONMESH_NAME` and the key `name` in the file t
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,17 +16,19 @@ from urllib.parse import urlsplit
 from ionmesh.errors import ConfigError
 
 FILE_VARIABLE = "IONMESH_CONFIG"
+_CREDENTIALS = re.compile("//.*@")
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
     """Everything an operator can set."""
 
-    database: str = "sqlite:///ionmesh.db"
+    database: str = field(default="sqlite:///ionmesh.db", repr=False)
     """SQLAlchemy URL; a file for SQLite, as an in-memory database is private to one connection."""
     public_url: str | None = None
     """Scheme, host and port under which routers reach this server, told by `discover`. None: the embedded
-    server takes the address it listens on. Never taken from a request, whose sender would choose it."""
+    server takes the address it listens on, elsewhere only the path is told. Never taken from a request,
+    whose sender would choose it."""
     heartbeat_interval_s: int = 60
     """What clients are told, 10..900."""
     offline_after_s: int = 300
@@ -71,10 +74,11 @@ def _read_file(path: str) -> dict[str, Any]:
 
 def _database(variable: str, value: str) -> str:
     scheme = value.partition(":")[0].partition("+")[0]
+    shown = _CREDENTIALS.sub("//***@", value)
     if scheme not in {"sqlite", "postgresql"} or "://" not in value:
-        raise ConfigError(variable, value, "a sqlite:///FILE or postgresql://... URL")
+        raise ConfigError(variable, shown, "a sqlite:///FILE or postgresql://... URL")
     if scheme == "sqlite" and (":memory:" in value or value.rstrip("/").endswith(":")):
-        raise ConfigError(variable, value, "a database in a file (threads share it)")
+        raise ConfigError(variable, shown, "a database in a file (threads share it)")
     return value
 
 

@@ -25,6 +25,12 @@ log = logging.getLogger(__name__)
 
 _HTTP_THREADS = 8
 _BACKLOG = 1024
+# Below the usual limit of 1024 open files, with room for the database.
+_CONNECTION_LIMIT = 900
+_IDLE_CONNECTION_S = 30
+# The application refuses far less in its own words; this only bounds what is buffered for it.
+_BUFFERED_BODY_BYTES = 1024 * 1024
+_ANY_HOST = ("0.0.0.0", "::")  # noqa: S104  compared with, not bound to
 _SWEEP_INTERVAL_S = 15
 # How long a registration waits for its slot map, so that it stands when the router reads the answer.
 _SETTLE_S = 1.0
@@ -48,22 +54,21 @@ def serve(config: Config, host: str, port: int, ready: Callable[[str], None]) ->
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
     listener = _listen(host, port)
-    url = _url(listener)
-    config = config if config.public_url else replace(config, public_url=url)
+    host, port = listener.getsockname()[:2]
+    if config.public_url is None:
+        config = replace(config, public_url=_url(socket.gethostname() if host in _ANY_HOST else host, port))
     database = Database(config.database)
     slot_maps = Repeater(
         "reconcile", config.reconcile_interval_s, reconciler(database, config.remsim_timeout_s).run, on_death
     )
     silence = offline_after(config.offline_after_s, config.heartbeat_interval_s)
-    sweeper = Sweeper(database, silence, utcnow, lambda: _ignore(slot_maps.wake()))
+    sweeper = Sweeper(database, silence, utcnow, slot_maps.wake)
     sweep = Repeater("sweep", _SWEEP_INTERVAL_S, sweeper.run, on_death)
-    app = create_app(
-        config, database=database, assignments_changed=lambda: _ignore(slot_maps.wake(_SETTLE_S))
-    )
+    app = create_app(config, database=database, assignments_changed=lambda: slot_maps.wake(_SETTLE_S))
     front = _HttpFront(app, listener)
     for part in (slot_maps, sweep, front):
         part.start()
-    ready(url)
+    ready(_url(host, port))
     stop.wait()
     log.info("stopping")
     front.stop(_DRAIN_S, _THREAD_STOP_S)
@@ -78,12 +83,20 @@ class _HttpFront:
 
     def __init__(self, app: Callable[..., object], listener: socket.socket) -> None:
         self._sockets: dict[int, object] = {}
+        # A burst is no news: requests wait their turn for a moment.
+        logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         self._server: TcpWSGIServer = create_server(
             app,
             map=self._sockets,
             sockets=[listener],
             threads=_HTTP_THREADS,
             backlog=_BACKLOG,
+            connection_limit=_CONNECTION_LIMIT,
+            asyncore_use_poll=True,
+            channel_timeout=_IDLE_CONNECTION_S,
+            max_request_body_size=_BUFFERED_BODY_BYTES,
+            # Whose X-Forwarded-For counts is the application's setting.
+            clear_untrusted_proxy_headers=False,
             ident="ionmesh",
         )
         self._thread = threading.Thread(target=self._server.run, name="http", daemon=True)
@@ -118,10 +131,5 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _url(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
+def _url(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _ignore(_result: bool) -> None:
-    """Drop a result: neither a registration nor a sweep depends on slot maps."""

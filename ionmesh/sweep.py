@@ -19,7 +19,7 @@ class Sweeper:
     """Marks silent clients and ends leases, in one transaction a run."""
 
     def __init__(
-        self, database: Database, silence: timedelta, clock: Clock, slots_released: Callable[[], None]
+        self, database: Database, silence: timedelta, clock: Clock, slots_released: Callable[[], object]
     ) -> None:
         self._database = database
         self._silence = silence

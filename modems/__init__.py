@@ -6,6 +6,6 @@ Where things are:
   modems.catalog                which driver serves which modem
   modems.driver.Driver          what a modem can be asked
   modems.facts, modems.errors   what comes back, what can go wrong
-  modems.detect.udev.detect     the modems attached now
+  modems.detect.udev.candidates the modems attached now
   modems.transcript             conversations as text, played back without a modem
 """

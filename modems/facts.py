@@ -58,7 +58,7 @@ class Identity:
 class Sim:
     """The card in the active slot; `iccid` 18 to 20 digits without padding, `imsi` 6 to 15 digits.
 
-    repr() masks both numbers, so a Sim may be logged.
+    A Sim that a URC told of has neither number. repr() masks both, so a Sim may be logged.
     """
 
     state: SimState

@@ -30,7 +30,8 @@ from remsimd.poller import ModemLife
 from remsimd.rspro.client import RsproClient
 from remsimd.sim.gpio import Lines
 from remsimd.sim.slot import SimMode, SimSlot
-from remsimd.state import Store, start
+from remsimd.state import start
+from remsimd.store import Store
 from remsimd.supervisor import Part, Supervisor
 from remsimd.wiring import FAILOVER, IONMESH, RSPRO, Surroundings, Wiring, life_name, slot_name
 

@@ -27,7 +27,7 @@ from remsimd.http import Http, Tls
 from remsimd.net import open_tcp
 from remsimd.netifd import redial
 from remsimd.observe import heartbeat
-from remsimd.observe.metrics import MetricsServer
+from remsimd.observe.exporter import MetricsServer
 from remsimd.orchestrator.client import OrchestratorClient
 from remsimd.orchestrator.wire import Command
 from remsimd.poller import ModemLife
@@ -38,7 +38,7 @@ from remsimd.sim.gpio import Lines
 from remsimd.sim.journal import Journal
 from remsimd.sim.slot import SimSlot
 from remsimd.sim.switch import SimSwitch
-from remsimd.state import Store
+from remsimd.store import Store
 from remsimd.supervisor import Part, Supervisor
 
 RSPRO_CONNECT_S = 10.0

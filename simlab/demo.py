@@ -63,14 +63,14 @@ async def start(lab: Lab, story: Story) -> None:
     await lab.start_router()
     story.tell("remsimd", f"running, configuration {lab.folder / 'remsim'}")
     for name in ("primary", "secondary"):
-        status = await lab.until(
+        status = await lab.remsimd.until(
             lambda s, name=name: s["modems"][name]["identity"] is not None, f"{name} modem identified"
         )
         modem = status["modems"][name]
         who = modem["identity"]
         port = Path(modem["port"]).name
         story.tell("modem", f"{name}: {who['manufacturer']} {who['model']}, driver {modem['driver']}, {port}")
-    status = await lab.until(
+    status = await lab.remsimd.until(
         lambda s: registered(s, "primary") and registered(s, "secondary") and len(signals(s)) == 2,
         "both modems registered, their signal measured",
     )
@@ -80,13 +80,15 @@ async def start(lab: Lab, story: Story) -> None:
 async def get_card(lab: Lab, story: Story) -> None:
     """The card's way from the bank to the modem, checked at the modem."""
     story.title("It gets a card from the bank")
-    status = await lab.until(lambda s: s["ionmesh"]["state"] == "registered", "registered with IonMesh")
+    status = await lab.remsimd.until(
+        lambda s: s["ionmesh"]["state"] == "registered", "registered with IonMesh"
+    )
     card = status["ionmesh"]["assignment"]
     place = f"bank {card['bank_id']} slot {card['slot_id']}"
     story.tell("ionmesh", f"registered, assigned {place}; IonMesh mapped the slot at the bank")
-    status = await lab.until(lambda s: s["rspro"]["state"] == "operational", "the card answers")
+    status = await lab.remsimd.until(lambda s: s["rspro"]["state"] == "operational", "the card answers")
     story.tell("rspro", f"server and bankd connected, ATR {status['rspro']['atr']}")
-    status = await lab.until(
+    status = await lab.remsimd.until(
         lambda s: s["modems"]["primary"]["sim_source"] == "remote", "the modem is on the remote card"
     )
     owner = next(c for c in lab.cards if c.slot == card["slot_id"])
@@ -95,16 +97,16 @@ async def get_card(lab: Lab, story: Story) -> None:
         sim["iccid"] == owner.iccid,
         f"the modem reads ICCID {sim['iccid']}, the bank's card has {owner.iccid}",
     )
-    switched = await lab.entry(
+    switched = await lab.remsimd.entry(
         lambda e: e["kind"] == "sim_switch" and "on the remote" in e["text"], "SIM switch"
     )
     story.tell("sim", f"GPIO line sim1 moved, the modem reads the bank's card: ICCID {sim['iccid']}")
     story.tell("sim", switched["text"])
-    await lab.until(lambda s: registered(s, "primary"), "registered with the remote card")
-    await lab.until(lambda s: bool(lab.challenged), "the network challenged the card")
+    await lab.remsimd.until(lambda s: registered(s, "primary"), "registered with the remote card")
+    await lab.remsimd.until(lambda s: bool(lab.challenged), "the network challenged the card")
     proof = lab.challenged[-1]
     check(proof.agreed, "the card's answer differs from what the home network computed")
-    status = await lab.call("status")
+    status = await lab.remsimd.call("status")
     tpdus = status["modems"]["primary"]["tpdus"]
     story.tell("network", f"challenge RAND {proof.rand.hex()[:16]}..., {tpdus} TPDUs relayed so far")
     story.tell(
@@ -115,15 +117,17 @@ async def get_card(lab: Lab, story: Story) -> None:
 async def fail_over(lab: Lab, story: Story) -> None:
     """A lost signal, measured from the fault to the moved route, and the way back."""
     story.title("The primary modem loses its signal")
-    await lab.until(lambda s: s["active_link"] == "primary", "data uses the primary link", within_s=40)
-    await lab.until(lambda s: s["links"]["secondary"]["health"] == "up", "the secondary link is up")
+    await lab.remsimd.until(
+        lambda s: s["active_link"] == "primary", "data uses the primary link", within_s=40
+    )
+    await lab.remsimd.until(lambda s: s["links"]["secondary"]["health"] == "up", "the secondary link is up")
     if lab.world is not None:
         check(await lab.default_route() == "wwan0", "the default route does not use wwan0")
     before = await last_seq(lab)
     fault_s = time.time()
     lab.primary.set_state(ModemState.NO_SIGNAL)
     story.fault("fault", "no signal at the primary modem; its interface stays up, as real ones do")
-    moved = await lab.entry(failover_to("secondary"), "data moved to the secondary", after=before)
+    moved = await lab.remsimd.entry(failover_to("secondary"), "data moved to the secondary", after=before)
     took_ms = (moved["wall_s"] - fault_s) * 1000
     way = (
         "default route moved to wwan1"
@@ -133,17 +137,21 @@ async def fail_over(lab: Lab, story: Story) -> None:
     if lab.world is not None:
         check(await lab.default_route() == "wwan1", "the kernel does not route over wwan1")
     story.tell("failover", f"[bold]failover in {took_ms:.0f} ms[/bold], from the fault on: {way}")
-    status = await lab.call("status")
+    status = await lab.remsimd.call("status")
     check(status["rspro"]["state"] == "operational", f"the card's session broke: {status['rspro']['detail']}")
     story.tell("rspro", "the card's session goes on over the secondary")
     before = await last_seq(lab)
     recovery_s = time.time()
     lab.primary.set_state(ModemState.REGISTERED)
     story.fault("recovery", "the signal is back; data stays for the hold-down (4 s here, 60 s by default)")
-    back = await lab.entry(failover_to("primary"), "data back on the primary", after=before, within_s=40)
+    back = await lab.remsimd.entry(
+        failover_to("primary"), "data back on the primary", after=before, within_s=40
+    )
     story.tell("failover", f"back on the primary {back['wall_s'] - recovery_s:.1f} s after the recovery")
-    await lab.until(lambda s: s["ionmesh"]["heartbeats"] >= 1, "a heartbeat was answered", within_s=40)
-    status = await lab.call("status")
+    await lab.remsimd.until(
+        lambda s: s["ionmesh"]["heartbeats"] >= 1, "a heartbeat was answered", within_s=40
+    )
+    status = await lab.remsimd.call("status")
     over = status["ionmesh"]["heartbeat_link"] or "loopback"
     story.tell("ionmesh", f"{status['ionmesh']['heartbeats']} heartbeats answered, the last over {over}")
 
@@ -197,7 +205,7 @@ async def watch(lab: Lab, story: Story) -> None:
         seen = await last_seq(lab)
         while not stop.is_set() and lab.router.running:
             with contextlib.suppress(OSError, LabError):
-                for entry in await lab.call("events", after=seen):
+                for entry in await lab.remsimd.call("events", after=seen):
                     seen = entry["seq"]
                     story.tell(entry["subject"], entry["text"], mark="[dim]·[/dim]")
             with contextlib.suppress(TimeoutError):
@@ -261,7 +269,7 @@ def failover_to(link: str) -> Callable[[dict[str, Any]], bool]:
 
 async def last_seq(lab: Lab) -> int:
     """The number of the newest timeline entry."""
-    entries = await lab.call("events", last=1)
+    entries = await lab.remsimd.call("events", last=1)
     return int(entries[-1]["seq"]) if entries else 0
 
 

@@ -11,15 +11,17 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from simlab.bank.auc import Auc
 from simlab.bank.cards import CardData, as_json, generate
+from simlab.config import router_config
+from simlab.control import POLL_S, RemsimdControl
 from simlab.gpio import MemoryChip, served
-from simlab.links import LabError, World
+from simlab.links import World
 from simlab.modems.emulator import EmulatedModem, load_script
 from simlab.modems.remote_sim import RemoteSim
 from simlab.modems.sim import Authentication, LocalSim, ModemSim, SimFailure
@@ -30,7 +32,6 @@ PROBES = ("198.18.0.53", "198.18.0.54")
 SERVICE = "198.18.0.1"
 BANK_ID = 1
 CARD_COUNT = 8
-POLL_S = 0.05
 MODEM_TIMING = Timing(
     answer_s=0.005, piece_bytes=24, piece_s=0.0005, card_s=0.05, attach_s=0.1, restart_s=0.3
 )
@@ -95,6 +96,7 @@ class Lab:
         self.auc = Auc(self.cards)
         self._known = {card.imsi for card in self.cards}
         stack.push_async_callback(self._end_programs)
+        self.remsimd = RemsimdControl(self.control_socket, self.folder / "remsimd.log")
         self._ports = Ports(9998, 9997, 9999, 5000, 9090) if self.world else Ports(0, 0, 0, 0, free_port())
         await self.start_bank()
         await self._set_up_ionmesh()
@@ -251,7 +253,7 @@ class Lab:
         router = Program("remsimd", self.inside(argv), self.folder / "remsimd.log")
         self._programs["router"] = router
         await router.start(ready="starts with")
-        await self.until(lambda status: True, "the control socket answers")
+        await self.remsimd.until(lambda status: True, "the control socket answers")
 
     def write_config(self, text: str) -> None:
         """Replace the router's configuration file."""
@@ -259,66 +261,14 @@ class Lab:
 
     def config(self) -> str:
         """The router's configuration as UCI text."""
-        data = self.world is not None
-        interfaces = {"primary": "wwan0", "secondary": "wwan1"} if data else {}
-        targets = "\n".join(f"\tlist targets 'icmp:{probe}'" for probe in PROBES)
-        return CONFIG.format(
-            folder=self.folder,
-            url=self.ionmesh_url,
-            primary=_option("interface", interfaces.get("primary")),
-            secondary=_option("interface", interfaces.get("secondary")),
-            routing="policy" if data else "none",
-            targets=targets,
+        return router_config(
+            self.folder,
+            ionmesh_url=self.ionmesh_url,
             metrics_port=self._ports.metrics,
+            probes=PROBES,
+            data=self.world is not None,
             settings=self.settings,
         )
-
-    async def call(self, method: str, **params: Any) -> Any:
-        """The result of one control request; raises OSError while nobody answers, LabError for a refusal."""
-        reader, writer = await asyncio.open_unix_connection(str(self.control_socket), limit=1 << 20)
-        with contextlib.closing(writer):
-            writer.write(json.dumps({"id": 1, "method": method, "params": params}).encode() + b"\n")
-            line = await reader.readline()
-        if not line:
-            raise ConnectionResetError("remsimd ended while it was asked")
-        answer = json.loads(line)
-        if "error" in answer:
-            raise LabError(answer["error"])
-        return answer["result"]
-
-    async def remsimctl(self, *words: str) -> str:
-        """What `remsimctl` prints; ProgramError with its words when it fails."""
-        program = str(Path(sys.executable).with_name("remsimctl"))
-        return await run_once([program, "--socket", str(self.control_socket), *words])
-
-    async def until(
-        self, holds: Callable[[dict[str, Any]], bool], what: str, *, within_s: float = 20.0
-    ) -> dict[str, Any]:
-        """The router's status as soon as `holds` is true of it; LabError naming `what` when it never is."""
-        status: dict[str, Any] = {}
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(within_s):
-                while True:
-                    with contextlib.suppress(OSError):
-                        status = await self.call("status")
-                        if holds(status):
-                            return status
-                    await asyncio.sleep(POLL_S)
-        raise LabError(f"not within {within_s:.0f} s: {what}; log: {self.folder / 'remsimd.log'}")
-
-    async def entry(
-        self, holds: Callable[[dict[str, Any]], bool], what: str, *, after: int = 0, within_s: float = 20.0
-    ) -> dict[str, Any]:
-        """The first timeline entry after number `after` that fits; LabError when none comes."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(within_s):
-                while True:
-                    with contextlib.suppress(OSError):
-                        for entry in await self.call("events", after=after):
-                            if holds(entry):
-                                return dict(entry)
-                    await asyncio.sleep(POLL_S)
-        raise LabError(f"not within {within_s:.0f} s: {what}; log: {self.folder / 'remsimd.log'}")
 
     async def default_route(self) -> str:
         """The device that the router's data leaves through, as its kernel decides."""
@@ -342,56 +292,3 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _option(name: str, value: str | None) -> str:
-    return "" if value is None else f"\toption {name} '{value}'\n"
-
-
-CONFIG = """\
-config remsim 'main'
-	option enabled '1'
-	option log_level 'info'
-	option state_dir '{folder}/state'
-
-config modem 'primary'
-	option role 'primary'
-	list match 'tty:{folder}/ttyRM500Q'
-	option sim 'remote'
-	option sim_select_line 'sim1'
-	option poll_interval '2'
-{primary}
-config modem 'secondary'
-	option role 'secondary'
-	list match 'tty:{folder}/ttyEC25'
-	option poll_interval '2'
-{secondary}
-config frontend 'pins'
-	option modem 'primary'
-	option type 'shell'
-
-config rspro 'rspro'
-	option via 'secondary'
-
-config ionmesh 'ionmesh'
-	option enabled '1'
-	option url '{url}'
-	option insecure '1'
-	option api_key_file '{folder}/api-key'
-	option client_name 'demo-router'
-	option via 'secondary'
-
-config failover 'failover'
-{targets}
-	option interval '2'
-	option fast_interval '0.5'
-	option timeout '0.5'
-	option up '2'
-	option hold_down '4'
-	option routing '{routing}'
-
-config metrics 'metrics'
-	option listen_port '{metrics_port}'
-
-{settings}
-"""

@@ -7,7 +7,8 @@ import pytest
 from modems.facts import Identity, Registration, RegistrationState, Signal, Sim, SimState
 from remsimd import events as ev
 from remsimd.config.model import Config, ModemConfig, Role, SimSource
-from remsimd.state import State, configure, reduce, start
+from remsimd.reducer import reduce
+from remsimd.state import State, configure, start
 
 CONFIG = Config(
     modems=(

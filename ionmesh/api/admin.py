@@ -10,10 +10,10 @@ from flask import Blueprint, Response
 from ionmesh.api import auth, wire
 from ionmesh.api.context import runtime
 from ionmesh.api.remsim import API_PREFIX
-from ionmesh.api.schemas import BankBody, ClientsQuery, CommandBody, SlotsBody, SlotsQuery
+from ionmesh.api.schemas import BankBody, ClientsQuery, CommandBody, ReassignBody, SlotsBody, SlotsQuery
 from ionmesh.clock import rfc3339
 from ionmesh.models import Bank, ClientCommand, Connectivity, ServiceProfile, Slot
-from ionmesh.services import clients, commands, inventory
+from ionmesh.services import clients, commands, inventory, registration
 from ionmesh.services.assignment import describe
 from ionmesh.services.clients import ClientFilter
 from ionmesh.services.inventory import NewBank, NewSlots, SlotFilter
@@ -70,6 +70,20 @@ def queue_command(client_id: str) -> Response:
             session, profile, body.type, body.params, actor=caller.name, now=run.clock(), life=life
         )
     return wire.answer({"status": "ok", "command": _command(command)}, 201)
+
+
+@blueprint.post("/clients/<client_id>/reassign")
+def reassign_client(client_id: str) -> Response:
+    """Move the client to a named free slot."""
+    caller, tenant_id = auth.admin_tenant()
+    body = wire.body_as(ReassignBody)
+    run = runtime()
+    place = (body.bank_id, body.slot_id)
+    with run.database.write() as session:
+        moved = registration.reassign(session, tenant_id, client_id, place, caller.name, run.clock())
+    run.assignments_changed()
+    document = {"status": "ok", "message": "Client reassigned"}
+    return wire.answer(document | {"new_bank_id": moved.bank_id, "new_slot_id": moved.slot_id})
 
 
 @blueprint.get("/simbank/banks")

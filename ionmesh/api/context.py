@@ -23,7 +23,7 @@ class Runtime:
     config: Config
     database: Database
     clock: Clock
-    assignments_changed: Callable[[], None]
+    assignments_changed: Callable[[], object]
     """Called after a transaction that changed assignments; must neither raise nor take long."""
 
     @property

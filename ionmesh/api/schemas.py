@@ -105,6 +105,13 @@ class CommandBody(_Strict):
     expires_in_s: Annotated[int, Field(ge=10, le=_COMMAND_LIFE_MAX_S)] | None = None
 
 
+class ReassignBody(_Strict):
+    """POST clients/<id>/reassign."""
+
+    bank_id: RsproId
+    slot_id: RsproId
+
+
 class BankBody(_Strict):
     """POST simbank/banks."""
 

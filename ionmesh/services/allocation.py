@@ -10,11 +10,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, case, or_, select
+from sqlalchemy import Select, and_, case, exists, or_, select
 from sqlalchemy.orm import Session, contains_eager
 
-from ionmesh.errors import NoSlot, NotFound
-from ionmesh.models import Bank, BankStatus, MappingMode, Slot, SlotKind, SlotStatus
+from ionmesh.errors import InvalidRequest, NoSlot, NotFound
+from ionmesh.models import (
+    Bank,
+    BankStatus,
+    MappingMode,
+    ProfileStatus,
+    ServiceProfile,
+    Slot,
+    SlotKind,
+    SlotStatus,
+)
 
 _KINDS = {
     MappingMode.ONE_TO_ONE_SWSIM: SlotKind.PHYSICAL,
@@ -55,9 +64,26 @@ def claim(session: Session, demand: Demand, now: datetime) -> Slot:
     slot = session.scalar(best_free(demand, now))
     if slot is None:
         raise _nothing_free(session, demand, now)
-    slot.status = SlotStatus.ASSIGNED
-    slot.available_after = None
-    return slot
+    return _taken(slot)
+
+
+def claim_place(
+    session: Session, tenant_id: int, place: tuple[int, int], now: datetime
+) -> tuple[Slot, MappingMode]:
+    """Take the one free slot at `place`, (bank_id, slot_id); returns it with the mode of its kind.
+
+    Raises NotFound when the tenant has no such slot, InvalidRequest when it is not free.
+    """
+    bank_id, slot_id = place
+    slot = session.get(Slot, place)
+    if slot is None or slot.tenant_id not in (None, tenant_id):
+        raise NotFound("no_slot_there", f"no slot {slot_id} in bank {bank_id}")
+    mode = next(mode for mode, kind in _KINDS.items() if kind is slot.kind)
+    query = _free(tenant_id, mode, now).where(Slot.bank_id == bank_id, Slot.slot_id == slot_id)
+    slot = session.scalar(query.options(contains_eager(Slot.bank)).with_for_update(skip_locked=True, of=Slot))
+    if slot is None:
+        raise InvalidRequest("slot_not_available", "Slot not available")
+    return _taken(slot), mode
 
 
 def best_free(demand: Demand, now: datetime) -> Select[Slot]:
@@ -88,7 +114,19 @@ def available_modes(session: Session, tenant_id: int, now: datetime) -> tuple[Ma
     )
 
 
+def _taken(slot: Slot) -> Slot:
+    slot.status = SlotStatus.ASSIGNED
+    slot.available_after = None
+    return slot
+
+
 def _free(tenant_id: int, mode: MappingMode, now: datetime) -> Select[Slot]:
+    # An operator can put a slot back into service that its client never gave up, so the status is not enough.
+    held = exists().where(
+        ServiceProfile.bank_id == Slot.bank_id,
+        ServiceProfile.slot_id == Slot.slot_id,
+        ServiceProfile.status == ProfileStatus.ACTIVE,
+    )
     return (
         select(Slot)
         .join(Slot.bank)
@@ -98,6 +136,7 @@ def _free(tenant_id: int, mode: MappingMode, now: datetime) -> Select[Slot]:
             or_(Slot.tenant_id == tenant_id, Slot.tenant_id.is_(None)),
             or_(Slot.available_after.is_(None), Slot.available_after <= now),
             Bank.status == BankStatus.ONLINE,
+            ~held,
         )
     )
 
@@ -130,7 +169,7 @@ def _preference(demand: Demand) -> list[Any]:
 
 def _nothing_free(session: Session, demand: Demand, now: datetime) -> NoSlot | NotFound:
     if demand.mode is MappingMode.KI_PROXY_SWSIM:
-        exists = session.scalar(
+        pool = session.scalar(
             select(Slot.slot_id)
             .where(
                 Slot.kind == SlotKind.KI_VIRTUAL,
@@ -139,6 +178,6 @@ def _nothing_free(session: Session, demand: Demand, now: datetime) -> NoSlot | N
             )
             .limit(1)
         )
-        if exists is None:
+        if pool is None:
             return NotFound("no_pool", "No KI proxy pool for carrier")
     return NoSlot([mode.value for mode in available_modes(session, demand.tenant_id, now)])

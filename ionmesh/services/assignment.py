@@ -36,6 +36,9 @@ def active_profile(
 
     `lock` holds its row against other sessions until this transaction ends.
     """
+    if "\0" in client_id:
+        # Nobody has it, and PostgreSQL would refuse to compare it.
+        return None
     query = (
         select(ServiceProfile)
         .where(

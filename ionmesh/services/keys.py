@@ -21,7 +21,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
-from ionmesh.errors import Forbidden, InvalidRequest, Unauthorized
+from ionmesh.errors import Forbidden, InvalidRequest, NotFound, Unauthorized
 from ionmesh.models import ApiKey, Scope, Tenant
 
 _ALPHABET = string.digits + string.ascii_letters
@@ -84,6 +84,15 @@ def issue(
     session.add(key)
     session.flush()
     return key, text
+
+
+def revoke(session: Session, prefix: str, now: datetime) -> ApiKey:
+    """End a key's validity; again is no error. Raises NotFound."""
+    key = session.scalar(select(ApiKey).where(ApiKey.prefix == prefix))
+    if key is None:
+        raise NotFound("no_key", f"no key {prefix!r}")
+    key.revoked_at = key.revoked_at or now
+    return key
 
 
 def authenticate(session: Session, text: str, now: datetime) -> Caller:

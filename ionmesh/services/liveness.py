@@ -78,6 +78,8 @@ def sweep(session: Session, now: datetime, silence: timedelta) -> int:
             ClientState.last_heartbeat <= now - silence,
         )
         .options(contains_eager(ServiceProfile.state), joinedload(ServiceProfile.slot))
+        # A client that is heartbeating at this moment is not silent.
+        .with_for_update(skip_locked=True, of=(ServiceProfile, ClientState))
     )
     released = 0
     for profile, tenant in rows:

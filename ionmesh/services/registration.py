@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from ionmesh.errors import IdentityConflict, NotFound
+from ionmesh.errors import NotFound
 from ionmesh.models import (
     ClientState,
     Connectivity,
@@ -23,16 +23,11 @@ from ionmesh.models import (
     Slot,
     Tenant,
 )
-from ionmesh.services import allocation, audit, liveness
+from ionmesh.services import allocation, audit, identity, liveness
 from ionmesh.services.allocation import Demand
 from ionmesh.services.assignment import Assignment, active_profile, describe
-from ionmesh.services.liveness import LivenessPolicy, judge
 
 log = logging.getLogger(__name__)
-
-# OpenWrt's and other factory hostnames: many routers carry them, and the deployed client builds its client_id
-# as <hostname>-slot<N>, so without anything else to tell them apart they would all be given one SIM.
-_FACTORY_HOSTNAMES = frozenset({"openwrt", "lede", "localhost"})
 
 # How often a registration that changes nothing is written down.
 _TOUCH_EVERY = timedelta(minutes=1)
@@ -92,7 +87,7 @@ def register(
     client that cannot be moved keeps what it has.
     """
     tenant = session.get_one(Tenant, tenant_id)
-    _refuse_factory_hostname(tenant, request)
+    identity.refuse_factory_hostname(tenant, request.client_id, request.fingerprint)
     profile = active_profile(session, tenant_id, request.client_id, lock=True)
     if profile is None:
         try:
@@ -103,14 +98,32 @@ def register(
             profile = active_profile(session, tenant_id, request.client_id, lock=True)
             if profile is None:
                 raise
-    _refuse_other_router(profile, request, now, silence)
+    identity.refuse_other_router(profile, request.fingerprint, request.source_ip, now, silence)
     outcome = Outcome.EXISTING
-    if not allocation.satisfies(profile.slot, _demand(tenant_id, request)):
-        _move(session, profile, request, now)
+    demand = _demand(tenant_id, request)
+    if not allocation.satisfies(profile.slot, demand):
+        slot = allocation.claim(session, demand, now)
+        _move(session, profile, slot, request.mode, request.client_id, now)
         outcome = Outcome.MOVED
     _note_identity(session, profile, request, now)
     session.flush()
     return Registered(describe(profile), outcome)
+
+
+def reassign(
+    session: Session, tenant_id: int, client_id: str, place: tuple[int, int], actor: str, now: datetime
+) -> Assignment:
+    """Move a client to the free slot at `place`, (bank_id, slot_id); its next heartbeat answer says so.
+
+    Raises NotFound for an unknown client or slot, InvalidRequest for a slot that is not free.
+    """
+    profile = active_profile(session, tenant_id, client_id, lock=True)
+    if profile is None:
+        raise NotFound("client_not_found", "Client not found")
+    slot, mode = allocation.claim_place(session, tenant_id, place, now)
+    _move(session, profile, slot, mode, actor, now)
+    session.flush()
+    return describe(profile)
 
 
 def unregister(session: Session, tenant_id: int, client_id: str, actor: str, now: datetime) -> None:
@@ -122,51 +135,6 @@ def unregister(session: Session, tenant_id: int, client_id: str, actor: str, now
     profile.state.connectivity = Connectivity.OFFLINE
     _record(session, profile, "client_unregistered", now, actor)
     log.info("client %s released bank %d slot %d", client_id, profile.bank_id, profile.slot_id)
-
-
-def is_factory_name(client_id: str) -> bool:
-    """Whether a client_id is a factory hostname, with or without the `-slot<N>` the C client appends."""
-    hostname, _, _ = client_id.lower().partition("-slot")
-    return hostname in _FACTORY_HOSTNAMES
-
-
-def same_router(
-    known_fingerprint: str | None,
-    known_ip: str | None,
-    claimed_fingerprint: str | None,
-    claimed_ip: str | None,
-) -> bool:
-    """Whether a registration can come from the router that holds the client_id.
-
-    Fingerprints decide when both are known. A router that had one and names none now (the C client in place
-    of remsimd) must at least call from the same address. Without any, an address proves nothing: routers
-    behind mobile networks change theirs.
-    """
-    if known_fingerprint is not None and claimed_fingerprint is not None:
-        return known_fingerprint == claimed_fingerprint
-    if known_fingerprint is not None:
-        return known_ip == claimed_ip
-    return True
-
-
-def _refuse_factory_hostname(tenant: Tenant, request: Registration) -> None:
-    if request.fingerprint is not None or tenant.default_hostnames_allowed:
-        return
-    if is_factory_name(request.client_id):
-        raise IdentityConflict(
-            f"client_id {request.client_id} is a factory hostname; give the router a name of its own"
-        )
-
-
-def _refuse_other_router(
-    profile: ServiceProfile, request: Registration, now: datetime, silence: timedelta
-) -> None:
-    if same_router(profile.fingerprint, profile.source_ip, request.fingerprint, request.source_ip):
-        return
-    # A holder that has gone quiet may have been replaced by new hardware of the same name.
-    verdict = judge(profile.state.last_heartbeat, now, LivenessPolicy(silence, None))
-    if verdict.connectivity is not Connectivity.OFFLINE:
-        raise IdentityConflict(f"client_id {request.client_id} is held by another router")
 
 
 def _assign(session: Session, tenant_id: int, request: Registration, now: datetime) -> Registered:
@@ -201,23 +169,17 @@ def _assign(session: Session, tenant_id: int, request: Registration, now: dateti
     return Registered(describe(profile), Outcome.NEW)
 
 
-def _move(session: Session, profile: ServiceProfile, request: Registration, now: datetime) -> None:
+def _move(
+    session: Session, profile: ServiceProfile, new: Slot, mode: MappingMode, actor: str, now: datetime
+) -> None:
     old = profile.slot
-    new = allocation.claim(session, _demand(profile.tenant_id, request), now)
     allocation.release(old, now)
     _occupy(profile, new)
     profile.assignment_version += 1
-    profile.mapping_mode = request.mode
-    _record(
-        session,
-        profile,
-        "client_moved",
-        now,
-        request.client_id,
-        from_bank_id=old.bank_id,
-        from_slot_id=old.slot_id,
-    )
-    log.info("client %s moved to bank %d slot %d", request.client_id, new.bank_id, new.slot_id)
+    profile.mapping_mode = mode
+    origin = {"from_bank_id": old.bank_id, "from_slot_id": old.slot_id}
+    _record(session, profile, "client_moved", now, actor, **origin)
+    log.info("client %s moved to bank %d slot %d", profile.client_id, new.bank_id, new.slot_id)
 
 
 def _occupy(profile: ServiceProfile, slot: Slot) -> None:

@@ -274,14 +274,18 @@ def _digits(what: str, lines: tuple[str, ...], *, shortest: int, longest: int) -
     raise ParseError(what, f"{len(lines)} lines without {shortest} to {longest} digits")
 
 
-def text(lines: tuple[str, ...]) -> str | None:
-    """Return what an identification answer (+CGMI, +CGMM, +CGMR) says: one line, name and quotes removed.
+def text(lines: tuple[str, ...], name: str) -> str | None:
+    """Return what the answer to an identification command (`name` is +CGMI, +CGMM or +CGMR) says.
 
-    Of several values (`+GMM: "L850 LTE Module","L850"`) the last is the short one.
+    That is the first line which is not a URC of a maker not known yet, without name and quotes. Of several
+    values (`+GMM: "L850 LTE Module","L850"`) the last is the short one.
     """
     for line in lines:
-        split = split_name(line)
-        value = split[1] if split and split[0].startswith("+") else line
+        value = line
+        if line.startswith("+") and (split := split_name(line)) is not None:
+            if split[0] not in {name, name.replace("+C", "+", 1)}:
+                continue
+            value = split[1]
         found = [each for each in fields(value) if each] if value.startswith('"') else [value.strip()]
         if found and found[-1]:
             return found[-1]

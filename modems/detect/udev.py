@@ -6,7 +6,7 @@ pyudev is imported when it is first needed: a router whose ports are all configu
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from modems.detect.usb import Candidate, candidates
+from modems.detect.usb import Candidate, group
 from modems.errors import Unsupported
 
 if TYPE_CHECKING:
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 SUBSYSTEMS = ("tty", "wwan", "net")
 
 
-def detect() -> tuple[Candidate, ...]:
+def candidates() -> tuple[Candidate, ...]:
     """Return the modems attached now; reads sysfs only, so it blocks for milliseconds and wakes no modem.
 
     Raises Unsupported on a system without libudev.
     """
-    return candidates(_nodes())
+    return group(_nodes())
 
 
 def _nodes() -> Iterator[dict[str, str]]:

@@ -6,15 +6,7 @@ from dataclasses import dataclass
 
 from modems.models import VENDOR_DEFAULTS, Bus, find_model
 
-_AT_NAME = re.compile(r"wwan\d+at\d+")
-
-
-@dataclass(frozen=True, slots=True)
-class DevicePort:
-    """A tty of a modem; `interface` is its USB interface number, None on PCI."""
-
-    device: str
-    interface: int | None
+_AT_NAME = re.compile(r"/wwan\d+at\d+$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,20 +14,22 @@ class Candidate:
     """A modem as the bus shows it, before anybody has talked to it.
 
     `path` stays the same when ttys are renumbered: "usb:" and the USB port path, or "pci:" and the address.
-    `at_port` is the device to talk AT to, None while it is not there (yet); `netdev` the network interface.
+    `vid` and `pid` are four lower-case hex digits, as lsusb and lspci print them. `at_port` is the device to
+    talk AT to, None while it is not there (yet); `ports` are all its ttys in the order of their USB interface
+    numbers, `netdev` is its network interface.
     """
 
     path: str
-    vid: int
-    pid: int
+    vid: str
+    pid: str
     model: str | None
     driver: str
     at_port: str | None
-    ports: tuple[DevicePort, ...]
+    ports: tuple[str, ...]
     netdev: str | None
 
 
-def candidates(nodes: Iterable[Mapping[str, str]]) -> tuple[Candidate, ...]:
+def group(nodes: Iterable[Mapping[str, str]]) -> tuple[Candidate, ...]:
     """Group the system's nodes into modems, sorted by path; what belongs to no known maker is left out.
 
     A node is a tty, a WWAN port or a network interface, as a mapping: "subsystem" (tty, wwan, net), "name"
@@ -67,30 +61,28 @@ def _candidate(bus: Bus, path: str, vid: int, pid: int, nodes: list[Mapping[str,
     else:
         return None
     ports = sorted(
-        (
-            DevicePort(node["device"], _hex(node.get("interface", "")))
-            for node in nodes
-            if node.get("subsystem") in {"tty", "wwan"} and node.get("device")
-        ),
-        key=lambda port: (port.interface is None, port.interface or 0, port.device),
+        (interface if (interface := _hex(node.get("interface", ""))) is not None else -1, node["device"])
+        for node in nodes
+        if node.get("subsystem") in {"tty", "wwan"} and node.get("device")
     )
     netdevs = sorted(node["name"] for node in nodes if node.get("subsystem") == "net" and node.get("name"))
     return Candidate(
         path=f"{bus.value}:{path}",
-        vid=vid,
-        pid=pid,
+        vid=f"{vid:04x}",
+        pid=f"{pid:04x}",
         model=None if row is None else row.name,
         driver=driver,
-        at_port=next((port.device for port in ports if _speaks_at(port, bus, at_interface)), None),
-        ports=tuple(ports),
+        at_port=next(
+            (
+                device
+                for interface, device in ports
+                if (interface == at_interface if bus is Bus.USB else _AT_NAME.search(device))
+            ),
+            None,
+        ),
+        ports=tuple(device for _, device in ports),
         netdev=netdevs[0] if netdevs else None,
     )
-
-
-def _speaks_at(port: DevicePort, bus: Bus, at_interface: int | None) -> bool:
-    if bus is Bus.PCI:
-        return _AT_NAME.fullmatch(port.device.rpartition("/")[2]) is not None
-    return port.interface is not None and port.interface == at_interface
 
 
 def _hex(text: str) -> int | None:

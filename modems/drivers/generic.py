@@ -29,6 +29,8 @@ OPERATOR_TIMEOUT_S = 15.0  # AT+COPS? waits for a running network selection on s
 RADIO_TIMEOUT_S = 15.0  # AT+CFUN, 15 s in vendors' manuals
 RESET_TIMEOUT_S = 5.0  # the OK before a restart; it may never come
 
+NAME_FORM, PLMN_FORM = "AT+COPS=3,0", "AT+COPS=3,2"  # how AT+COPS? prints the network
+
 
 class GenericDriver(Driver):
     """TS 27.007, with the liberties real modems take."""
@@ -41,7 +43,7 @@ class GenericDriver(Driver):
         "AT+CEREG=2",  # registration URCs with the cell
         "AT+C5GREG=2",
         "AT+CGEREP=2,1",  # detach by the network (+CGEV)
-        "AT+COPS=3,2",  # operators as PLMN
+        PLMN_FORM,
     )
     """Sent by setup(), each allowed to fail: no modem knows them all."""
 
@@ -53,23 +55,20 @@ class GenericDriver(Driver):
 
     def __init__(self, channel: Channel) -> None:
         super().__init__(channel)
-        self._operator_names: dict[str, str] = {}
+        self._operator_names: dict[str, str | None] = {}
         self._refused: set[str] = set()
 
     async def setup(self) -> None:
         self.channel.urc_names = self.urc_names
         self._refused.clear()
         for command in self.setup_commands:
-            try:
-                await self.channel.run(command, timeout_s=MODE_TIMEOUT_S)
-            except AtError as error:
-                log.debug("%s: %s", self.channel.port.name, error)
+            await self._set_mode(command)
 
     async def identity(self) -> Identity:
         return Identity(
-            manufacturer=await self._identification("AT+CGMI"),
-            model=await self._identification("AT+CGMM"),
-            firmware=await self._identification("AT+CGMR"),
+            manufacturer=await self._identification("+CGMI"),
+            model=await self._identification("+CGMM"),
+            firmware=await self._identification("+CGMR"),
             imei=parse.imei(await self._read_either("AT+CGSN")),
         )
 
@@ -87,12 +86,11 @@ class GenericDriver(Driver):
         if not cell.state.registered:
             return Registration(cell.state)
         operator = await self._operator()
+        # +CEREG shows the LTE anchor of a dual connectivity; only +COPS tells it from plain LTE.
+        dual = operator.technology is Technology.NR_NSA
         return Registration(
             state=cell.state,
-            # +CEREG shows the LTE anchor of a dual connectivity; only +COPS tells it from plain LTE.
-            technology=operator.technology
-            if operator.technology is Technology.NR_NSA
-            else cell.technology or operator.technology,
+            technology=operator.technology if dual else cell.technology or operator.technology,
             operator=await self._operator_name(operator),
             plmn=operator.plmn,
         )
@@ -177,8 +175,12 @@ class GenericDriver(Driver):
                 raise
             return await self._read(command + "?", timeout_s=timeout_s)
 
-    async def _identification(self, command: str) -> str | None:
-        return parse.text(await self._read_either(command))
+    async def _identification(self, name: str) -> str | None:
+        try:
+            lines = await self._read_either(f"AT{name}")
+        except AtError:
+            return None
+        return parse.text(lines, name)
 
     async def _sim_state(self) -> SimState:
         try:
@@ -211,23 +213,33 @@ class GenericDriver(Driver):
         return found or parse.registration(await self._line("AT+CREG?", "+CREG"))
 
     async def _operator(self) -> parse.Operator:
+        """Ask for the network as a PLMN, whatever form AT+COPS was left in."""
+        operator = await self._operator_as_it_comes()
+        if operator.name is not None and await self._set_mode(PLMN_FORM):
+            return await self._operator_as_it_comes()
+        return operator
+
+    async def _operator_as_it_comes(self) -> parse.Operator:
         return parse.operator(await self._line("AT+COPS?", "+COPS", timeout_s=OPERATOR_TIMEOUT_S))
 
     async def _operator_name(self, operator: parse.Operator) -> str | None:
         """Return the network's name; a PLMN's name does not change, so it is asked for once."""
-        if operator.plmn is None:
+        plmn = operator.plmn
+        if plmn is None:
             return operator.name
-        if operator.plmn not in self._operator_names:
-            try:
-                await self.channel.run("AT+COPS=3,0", timeout_s=MODE_TIMEOUT_S)
-                name = (await self._operator()).name
-                await self.channel.run("AT+COPS=3,2", timeout_s=MODE_TIMEOUT_S)
-            except AtError:
-                return None
-            if name is None:
-                return None
-            self._operator_names[operator.plmn] = name
-        return self._operator_names[operator.plmn]
+        if plmn not in self._operator_names and await self._set_mode(NAME_FORM):
+            self._operator_names[plmn] = (await self._operator_as_it_comes()).name
+            await self._set_mode(PLMN_FORM)
+        return self._operator_names.get(plmn)
+
+    async def _set_mode(self, command: str) -> bool:
+        """Set a mode that not every modem has; False when this one refuses it."""
+        try:
+            await self.channel.run(command, timeout_s=MODE_TIMEOUT_S)
+        except AtError as error:
+            log.debug("%s: %s", self.channel.port.name, error)
+            return False
+        return True
 
     async def _restart(self, command: str) -> None:
         """Send a command in whose course the port may vanish."""

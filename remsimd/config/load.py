@@ -1,7 +1,8 @@
 """From /etc/config/remsim to a `Config`: all mistakes at once, or none."""
 
+import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -16,38 +17,33 @@ from remsimd.errors import ConfigError, Mistake
 
 MAX_BYTES = 1 << 20
 
+_PASSWORD = re.compile(r"//[^/]*@")
 
-def load(path: str) -> Config:
+
+def load(path: str | Path) -> Config:
     """The configuration in a file; raises `ConfigError` with every mistake found.
 
     Beyond what `parse` finds, a file with the API key that everybody may read is a mistake; a
     missing one is not, because it may come later than the configuration.
     """
+    source = str(path)
     try:
         raw = Path(path).read_bytes()
     except OSError as error:
-        raise ConfigError(path, (_file_mistake(f"cannot be read: {error.strerror}"),)) from error
+        raise ConfigError(source, (_file_mistake(f"cannot be read: {error.strerror}"),)) from error
     if len(raw) > MAX_BYTES:
-        raise ConfigError(path, (_file_mistake(f"is larger than {MAX_BYTES} bytes"),))
+        raise ConfigError(source, (_file_mistake(f"is larger than {MAX_BYTES} bytes"),))
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise ConfigError(path, (_file_mistake("is not UTF-8 text", line),)) from error
-    config, mistakes = _read(text, path)
-    return _accepted(config, [*mistakes, *_key_file_mistakes(config)], path)
+        raise ConfigError(source, (_file_mistake("is not UTF-8 text", line),)) from error
+    return _read(text, source, _key_file_mistakes)
 
 
 def parse(text: str, source: str) -> Config:
     """The configuration a text means; raises `ConfigError`, which calls it `source`."""
-    config, mistakes = _read(text, source)
-    return _accepted(config, mistakes, source)
-
-
-def _accepted(config: Config, mistakes: list[Mistake], source: str) -> Config:
-    if mistakes:
-        raise ConfigError(source, tuple(sorted(mistakes, key=lambda mistake: mistake.line or MAX_BYTES)))
-    return config
+    return _read(text, source, lambda _: [])
 
 
 def _file_mistake(problem: str, line: int | None = None) -> Mistake:
@@ -68,7 +64,8 @@ def _key_file_mistakes(config: Config) -> list[Mistake]:
     return [Mistake("ionmesh", "api_key_file", path, problem)]
 
 
-def _read(text: str, source: str) -> tuple[Config, list[Mistake]]:
+def _read(text: str, source: str, look_around: Callable[[Config], list[Mistake]]) -> Config:
+    """The meaning of a text; `look_around` finds what is wrong outside of it."""
     try:
         package = uci.parse(text)
     except UciError as error:
@@ -78,7 +75,11 @@ def _read(text: str, source: str) -> tuple[Config, list[Mistake]]:
     for section in package.sections:
         reading.take(section)
     config = reading.config()
-    return config, [*reading.mistakes, *reading.new(checks.mistakes(config, reading.incomplete()))]
+    between = [*checks.mistakes(config, reading.incomplete()), *look_around(config)]
+    mistakes = [*reading.mistakes, *reading.new(between)]
+    if mistakes:
+        raise ConfigError(source, tuple(sorted(mistakes, key=lambda mistake: mistake.line or MAX_BYTES)))
+    return config
 
 
 @dataclass(slots=True)
@@ -164,7 +165,7 @@ class _Reading:
         try:
             return [row.reader.read(text)]
         except NotAllowedError as error:
-            shown = "***" if option.name == "api_key" else text
+            shown = "***" if option.name == "api_key" else _PASSWORD.sub("//***@", text)
             self._mistake(section, option, shown, str(error) or f"allowed: {row.reader.allowed}")
             return []
 

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from remsimd.config.model import FrontendType, GpioLine, Match, MatchBy, Network, ProbeKind, ProbeTarget
 
 API_BASE = "/api/backend/v1"
+"""The path below which IonMesh serves its contract; it may be left out of the url."""
 DNS_PORT = 53
 
 _TRUE = frozenset(("1", "yes", "on", "true", "enabled"))

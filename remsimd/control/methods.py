@@ -8,7 +8,7 @@ from remsimd import clock
 from remsimd.control import report
 from remsimd.errors import ControlError
 from remsimd.observe.eventlog import EventLog
-from remsimd.state import Store
+from remsimd.store import Store
 
 Params = Mapping[str, Any]
 
@@ -56,57 +56,68 @@ class Method:
         return await self.serve(params)
 
 
-def table(store: Store, eventlog: EventLog, actions: Actions) -> dict[str, Method]:
-    """Every method by name."""
+class Requests:
+    """Serves each method of the table from the read model, the timeline and the daemon's actions."""
 
-    async def status(_: Params) -> Any:
-        return report.status(store.now, clock.wall())
+    def __init__(self, store: Store, eventlog: EventLog, actions: Actions) -> None:
+        self._store = store
+        self._eventlog = eventlog
+        self._actions = actions
 
-    async def events(params: Params) -> Any:
-        found = list(eventlog.entries(after_seq=params.get("after", 0), kind=params.get("kind")))
+    async def status(self, _: Params) -> Any:
+        return report.status(self._store.now, clock.wall())
+
+    async def events(self, params: Params) -> Any:
+        found = list(self._eventlog.entries(after_seq=params.get("after", 0), kind=params.get("kind")))
         return [report.plain(entry) for entry in found[-params.get("last", len(found) or 1) :]]
 
-    async def failover_to(params: Params) -> Any:
-        return {"message": await actions.failover_to(params["link"])}
+    async def failover_to(self, params: Params) -> Any:
+        return {"message": await self._actions.failover_to(params["link"])}
 
-    async def failover_auto(_: Params) -> Any:
-        return {"message": await actions.failover_auto()}
+    async def failover_auto(self, _: Params) -> Any:
+        return {"message": await self._actions.failover_auto()}
 
-    async def failover_explain(_: Params) -> Any:
-        return actions.failover_explain()
+    async def failover_explain(self, _: Params) -> Any:
+        return report.plain(self._actions.failover_explain())
 
-    async def sim_use(params: Params) -> Any:
-        return {"message": actions.sim_use(params.get("modem"), params["mode"])}
+    async def sim_use(self, params: Params) -> Any:
+        return {"message": self._actions.sim_use(params.get("modem"), params["mode"])}
 
-    async def ionmesh_register(_: Params) -> Any:
-        return {"message": await actions.ionmesh_register()}
+    async def ionmesh_register(self, _: Params) -> Any:
+        return {"message": await self._actions.ionmesh_register()}
 
-    async def ionmesh_unregister(_: Params) -> Any:
-        return {"message": await actions.ionmesh_unregister()}
+    async def ionmesh_unregister(self, _: Params) -> Any:
+        return {"message": await self._actions.ionmesh_unregister()}
 
-    async def reload(_: Params) -> Any:
-        return {"message": await actions.reload()}
+    async def reload(self, _: Params) -> Any:
+        return {"message": await self._actions.reload()}
 
+
+def table(store: Store, eventlog: EventLog, actions: Actions) -> dict[str, Method]:
+    """Every method by name."""
+    serve = Requests(store, eventlog, actions)
     return {
-        "status": Method({}, "Everything known now.", status),
+        "status": Method({}, "Everything known now.", serve.status),
         "events": Method(
             {"after": int, "last": int, "kind": str},
             "The timeline, oldest first.",
-            events,
-            frozenset({"after", "last", "kind"}),
+            serve.events,
+            optional=frozenset({"after", "last", "kind"}),
         ),
-        "failover.to": Method({"link": str}, "Use this link whatever its health, until auto.", failover_to),
-        "failover.auto": Method({}, "Choose the link by health again.", failover_auto),
+        "failover.to": Method(
+            {"link": str}, "Use this link whatever its health, until auto.", serve.failover_to
+        ),
+        "failover.auto": Method({}, "Choose the link by health again.", serve.failover_auto),
         "failover.explain": Method(
-            {}, "Why this link is in use, and what would change it.", failover_explain
+            {}, "Why this link is in use, and what would change it.", serve.failover_explain
         ),
         "sim.use": Method(
             {"modem": str, "mode": str},
             "Put a modem on its local card (local) or let the bank decide (auto).",
-            sim_use,
-            frozenset({"modem"}),
+            serve.sim_use,
+            optional=frozenset({"modem"}),
         ),
-        "ionmesh.register": Method({}, "Register with IonMesh again now.", ionmesh_register),
-        "ionmesh.unregister": Method({}, "Give the assigned card back.", ionmesh_unregister),
-        "reload": Method({}, "Read the configuration again.", reload),
+        "ionmesh.register": Method({}, "Register with IonMesh again now.", serve.ionmesh_register),
+        "ionmesh.unregister": Method({}, "Give the assigned card back.", serve.ionmesh_unregister),
+        "reload": Method({}, "Read the configuration again.", serve.reload),
     }

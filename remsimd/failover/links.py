@@ -120,12 +120,7 @@ class LinkTable:
             else:
                 device.addresses.add(message.address)
         elif isinstance(message, DefaultRoute) and (device := self._devices.get(message.index)):
-            if message.table in self._ignored:
-                return
-            if message.gone:
-                device.routes.discard(replace(message, gone=False))
-            else:
-                device.routes.add(message)
+            self._apply_route(device, message)
 
     def facts(self) -> dict[str, LinkFacts]:
         """The devices present, by name."""
@@ -141,11 +136,28 @@ class LinkTable:
             # The kernel drops IPv4 routes of a device that is set down without a message for each.
             device.routes.clear()
 
+    def _apply_route(self, device: _Device, route: DefaultRoute) -> None:
+        if route.table in self._ignored:
+            return
+        if route.replaces:
+            for other in self._devices.values():
+                other.routes = {old for old in other.routes if _slot(old) != _slot(route)}
+        kept = replace(route, gone=False, replaces=False)
+        if route.gone:
+            device.routes.discard(kept)
+        else:
+            device.routes.add(kept)
+
     @staticmethod
     def _forget_routes_without_address(device: _Device, *, ipv6: bool) -> None:
         # For the same reason: without its last IPv4 address a device has no IPv4 routes.
         if not ipv6 and all(":" in address for address in device.addresses):
             device.routes = {route for route in device.routes if route.ipv6}
+
+
+def _slot(route: DefaultRoute) -> tuple[bool, int, int]:
+    """What at most one route can have, unless it was appended."""
+    return route.ipv6, route.table, route.metric
 
 
 class Netlink:

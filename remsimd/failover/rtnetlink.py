@@ -20,7 +20,7 @@ _NLMSG_ERROR, _NLMSG_DONE, _NLMSG_OVERRUN = 2, 3, 4
 _RTM_NEWLINK, _RTM_DELLINK, _RTM_GETLINK = 16, 17, 18
 _RTM_NEWADDR, _RTM_DELADDR, _RTM_GETADDR = 20, 21, 22
 _RTM_NEWROUTE, _RTM_DELROUTE, _RTM_GETROUTE = 24, 25, 26
-_NLM_F_REQUEST, _NLM_F_DUMP_INTR, _NLM_F_DUMP = 0x1, 0x10, 0x300
+_NLM_F_REQUEST, _NLM_F_DUMP_INTR, _NLM_F_REPLACE, _NLM_F_DUMP = 0x1, 0x10, 0x100, 0x300
 
 _IFF_UP, _IFF_LOWER_UP = 0x1, 0x10000
 _IFLA_IFNAME = 3
@@ -65,14 +65,19 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class DefaultRoute:
-    """A default route through a device; `gateway` is None on a point-to-point device."""
+    """A default route through a device; `gateway` is None on a point-to-point device.
+
+    `replaces`: it takes the place of the one with the same family, table and metric, whichever
+    device that went through; the kernel reports no removal then.
+    """
 
     index: int
     ipv6: bool
     gateway: str | None
     metric: int
     table: int
-    gone: bool
+    gone: bool = False
+    replaces: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +126,12 @@ def decode(datagram: bytes) -> Iterator[Message]:
         if length < _HEADER.size or position + length > len(datagram):
             return
         torn = torn or bool(flags & _NLM_F_DUMP_INTR)
-        yield from _message(kind, datagram[position + _HEADER.size : position + length], torn)
+        body = datagram[position + _HEADER.size : position + length]
+        yield from _message(kind, body, torn=torn, replaces=bool(flags & _NLM_F_REPLACE))
         position += _aligned(length)
 
 
-def _message(kind: int, body: bytes, torn: bool) -> Iterator[Message]:
+def _message(kind: int, body: bytes, *, torn: bool, replaces: bool) -> Iterator[Message]:
     if kind == _NLMSG_DONE:
         yield DumpDone(torn)
     elif kind == _NLMSG_OVERRUN:
@@ -137,7 +143,7 @@ def _message(kind: int, body: bytes, torn: bool) -> Iterator[Message]:
     elif kind in {_RTM_NEWADDR, _RTM_DELADDR} and len(body) >= _IFADDR.size:
         yield from _address(body, gone=kind == _RTM_DELADDR)
     elif kind in {_RTM_NEWROUTE, _RTM_DELROUTE} and len(body) >= _ROUTE.size:
-        yield from _default_routes(body, gone=kind == _RTM_DELROUTE)
+        yield from _default_routes(body, gone=kind == _RTM_DELROUTE, replaces=replaces)
 
 
 def _link(body: bytes, *, gone: bool) -> Iterator[Link]:
@@ -162,7 +168,7 @@ def _address(body: bytes, *, gone: bool) -> Iterator[Address]:
         yield Address(index, address, usable, gone)
 
 
-def _default_routes(body: bytes, *, gone: bool) -> Iterator[DefaultRoute]:
+def _default_routes(body: bytes, *, gone: bool, replaces: bool) -> Iterator[DefaultRoute]:
     family, dst_len, src_len, _, table, _, _, kind, _ = _ROUTE.unpack_from(body)
     if dst_len != 0 or src_len != 0 or kind != _RTN_UNICAST or family not in _ADDRESS_LEN:
         return
@@ -170,7 +176,8 @@ def _default_routes(body: bytes, *, gone: bool) -> Iterator[DefaultRoute]:
     table = _number(attributes, _RTA_TABLE, table)
     metric = _number(attributes, _RTA_PRIORITY, 0)
     for index, gateway in _hops(family, attributes):
-        yield DefaultRoute(index, family == socket.AF_INET6, gateway, metric, table, gone)
+        yield DefaultRoute(index, family == socket.AF_INET6, gateway, metric, table, gone, replaces)
+        replaces = False  # the first of several hops has made room for the others
 
 
 def _hops(family: int, attributes: dict[int, bytes]) -> Iterator[tuple[int, str | None]]:

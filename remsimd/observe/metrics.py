@@ -4,13 +4,9 @@ Names and labels are those that dashboards in the field use; where such a name b
 conventions a well-named twin stands beside it. A value nobody knows is left out, never 0.
 """
 
-import contextlib
-import socket
-import threading
 from collections.abc import Callable, Iterator
-from wsgiref.simple_server import WSGIServer
 
-from prometheus_client import CollectorRegistry, Histogram, start_wsgi_server
+from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -18,12 +14,32 @@ from modems.facts import Signal
 from remsimd import __version__, clock
 from remsimd import events as ev
 from remsimd.bus import Stamped
-from remsimd.config.model import MetricsConfig, SimSource
-from remsimd.errors import RemsimError
+from remsimd.config.model import SimSource
 from remsimd.state import LinkState, ModemState, State
 
 SECONDS = (0.005, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 EXCELLENT_RSRP_DBM, DEAD_RSRP_DBM = -80.0, -120.0
+
+
+MODEM_COUNTERS: tuple[tuple[str, str, Callable[[ModemState], float]], ...] = (
+    ("remsim_reconnect_count_total", "Times the modem came back.", lambda m: m.reconnects),
+    ("remsim_reconnects_total", "Times the modem came back.", lambda m: m.reconnects),
+    ("remsim_sim_switch_count_total", "Completed SIM switches.", lambda m: m.sim_switches),
+    ("remsim_sim_switches_total", "Completed SIM switches.", lambda m: m.sim_switches),
+    ("remsim_tpdu_rx_total", "TPDUs received from the modem.", lambda m: m.tpdus + m.tpdu_errors),
+    ("remsim_tpdu_tx_total", "TPDU answers sent to the modem.", lambda m: m.tpdus),
+    (
+        "remsim_sim_authentication_success_total",
+        "Challenges the remote card accepted.",
+        lambda m: m.authentications_ok,
+    ),
+    (
+        "remsim_sim_authentication_failure_total",
+        "Challenges the remote card refused.",
+        lambda m: m.authentications_failed,
+    ),
+    ("remsim_at_timeouts_total", "AT commands without an answer.", lambda m: m.at_timeouts),
+)
 
 
 class StateCollector(Collector):
@@ -92,26 +108,7 @@ class StateCollector(Collector):
             ("modem",),
             [((m.name,), clock.wall() - m.since_s) for m in modems if m.port and m.since_s],
         )
-        counters: tuple[tuple[str, str, Callable[[ModemState], float]], ...] = (
-            ("remsim_reconnect_count_total", "Times the modem came back.", lambda m: m.reconnects),
-            ("remsim_reconnects_total", "Times the modem came back.", lambda m: m.reconnects),
-            ("remsim_sim_switch_count_total", "Completed SIM switches.", lambda m: m.sim_switches),
-            ("remsim_sim_switches_total", "Completed SIM switches.", lambda m: m.sim_switches),
-            ("remsim_tpdu_rx_total", "TPDUs received from the modem.", lambda m: m.tpdus + m.tpdu_errors),
-            ("remsim_tpdu_tx_total", "TPDU answers sent to the modem.", lambda m: m.tpdus),
-            (
-                "remsim_sim_authentication_success_total",
-                "Challenges the remote card accepted.",
-                lambda m: m.authentications_ok,
-            ),
-            (
-                "remsim_sim_authentication_failure_total",
-                "Challenges the remote card refused.",
-                lambda m: m.authentications_failed,
-            ),
-            ("remsim_at_timeouts_total", "AT commands without an answer.", lambda m: m.at_timeouts),
-        )
-        for name, text, value in counters:
+        for name, text, value in MODEM_COUNTERS:
             yield self._counter(name, text, ("modem",), [((m.name,), value(m)) for m in modems])
         yield self._gauge(
             "remsim_sim_slot_active",
@@ -262,50 +259,6 @@ class Histograms:
                 self._call.labels(router, call).observe(took_s)
             case ev.SimSwitched(ok=True, took_s=took_s):
                 self._switch.labels(router).observe(took_s)
-
-
-class MetricsServer:
-    """Serves a registry over HTTP while `run` runs."""
-
-    def __init__(self, config: MetricsConfig, registry: CollectorRegistry) -> None:
-        self._config = config
-        self._registry = registry
-
-    async def run(self) -> None:
-        """Listen until cancelled. Raises OSError while the address or port is not to be had."""
-        import asyncio
-
-        address = listen_address(self._config.listen_interface)
-        server, thread = start_wsgi_server(self._config.listen_port, address, self._registry)
-        try:
-            await asyncio.Event().wait()
-        finally:
-            await asyncio.to_thread(_stop, server, thread)
-
-
-def _stop(server: WSGIServer, thread: threading.Thread) -> None:
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-def listen_address(interface: str) -> str:
-    """The IPv4 address to listen on: of a network device, of `loopback`, or of `any`."""
-    import fcntl
-
-    fixed = {"loopback": "127.0.0.1", "lo": "127.0.0.1", "any": "0.0.0.0"}  # noqa: S104 - asked for by name
-    if interface in fixed:
-        return fixed[interface]
-    siocgifaddr = 0x8915
-    with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as probe:
-        request = interface.encode()[:15].ljust(256, b"\0")
-        try:
-            answer = fcntl.ioctl(probe, siocgifaddr, request)
-        except OSError as error:
-            raise RemsimError(
-                f"metrics.listen_interface {interface!r} has no IPv4 address; use loopback or any"
-            ) from error
-    return socket.inet_ntoa(answer[20:24])
 
 
 def _interface(state: State, modem: ModemState) -> str:

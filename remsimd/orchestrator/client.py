@@ -5,6 +5,7 @@ import logging
 import random as random_module
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from remsimd import clock
 from remsimd.assignment import Assignment
@@ -56,7 +57,7 @@ class OrchestratorClient:
         stats: Callable[[], Mapping[str, object]],
         modem_info: Callable[[], Mapping[str, object]],
         execute: Callable[[Command], Awaitable[str]],
-        state_dir: str,
+        state_dir: str | Path,
         publish: Callable[[Event], None],
         random: Callable[[], float] = random_module.random,
         fingerprint: str | None = None,

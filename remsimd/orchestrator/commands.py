@@ -53,6 +53,7 @@ class Commands:
     A command is on the flash before it runs, so a restart in its middle cannot run it again:
     it is reported as failed then. `execute` gives a line about what was done and raises
     `RemsimError` when it was not; `on_result` is called when there is something to report.
+    The last `remembered` ids are known, and every one that was not reported yet.
     """
 
     def __init__(
@@ -62,11 +63,13 @@ class Commands:
         *,
         publish: Callable[[Event], None],
         on_result: Callable[[], None],
+        remembered: int = REMEMBERED,
     ) -> None:
         self._execute = execute
         self._store = store
         self._publish = publish
         self._on_result = on_result
+        self._remembered = remembered
         self._entries: dict[str, _Entry] = {}
         self._waiting: deque[Command] = deque()
         self._arrived = asyncio.Event()
@@ -150,7 +153,7 @@ class Commands:
 
     def _keep(self) -> bool:
         """Write the entries down, forgetting the oldest ones that were told."""
-        excess = len(self._entries) - REMEMBERED
+        excess = len(self._entries) - self._remembered
         settled = [entry.id for entry in self._entries.values() if entry.state and entry.news is None]
         for ident in settled[: max(excess, 0)]:
             del self._entries[ident]

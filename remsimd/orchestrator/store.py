@@ -41,7 +41,7 @@ class Store:
             return None
         try:
             return _assignment(document["assignment"])
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             log.warning("%s does not hold an assignment: %r", self._dir / ASSIGNMENT_FILE, error)
             return None
 

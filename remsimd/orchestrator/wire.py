@@ -15,12 +15,12 @@ from typing import Any
 from urllib.parse import quote
 
 from remsimd.assignment import Assignment, Endpoint
+from remsimd.config.readers import API_BASE
 from remsimd.errors import OrchestratorError
 from remsimd.http import HttpAnswer
 
 log = logging.getLogger(__name__)
 
-API_BASE = "/api/backend/v1"
 REGISTER = f"{API_BASE}/remsim/register-client"
 HEARTBEAT = f"{API_BASE}/remsim/heartbeat"
 DISCOVER = f"{API_BASE}/remsim/discover"
@@ -30,6 +30,8 @@ BANKD_PORT = 9999
 SERVER_PORT = 9998
 RSPRO_ID_MAX = 1023
 """ClientId, BankId and SlotNumber are INTEGER (0..1023) in RSPRO."""
+
+MESSAGE_CHARS = 200
 
 _ICCID = re.compile(r"[0-9]{10,20}[0-9Ff]{0,2}", re.ASCII)
 _IMSI = re.compile(r"[0-9]{6,15}", re.ASCII)
@@ -166,11 +168,11 @@ class RefusedError(OrchestratorError):
     """
 
     def __init__(self, call: str, answer: HttpAnswer) -> None:
-        self.message = _text(answer.body, "message") or ""
+        self.message = _for_people(_text(answer.body, "message") or "")
         self.documented = answer.body.get("status") == "error"
-        self.available_modes = _texts(answer.body, "available_modes")
+        self.available_modes = tuple(map(_for_people, _texts(answer.body, "available_modes")))
         self.retry_after_s = _retry_after_s(answer.headers)
-        code = _text(answer.body, "code") or "unknown"
+        code = _for_people(_text(answer.body, "code") or "unknown")
         super().__init__(
             f"{call}: HTTP {answer.status}{': ' if self.message else ''}{self.message}",
             status=answer.status,
@@ -321,6 +323,12 @@ def _endpoint(body: Mapping[str, Any], name: str, default_port: int) -> Endpoint
     if matched is None or not 0 < port < 65536:
         raise _wrong(name)
     return Endpoint(matched["v6"] or matched["host"], port)
+
+
+def _for_people(text: str) -> str:
+    """A text of the other side, made fit for a line of a log."""
+    plain = "".join(character if character.isprintable() else " " for character in text)
+    return plain[:MESSAGE_CHARS]
 
 
 def _text(body: Mapping[str, Any], name: str) -> str | None:

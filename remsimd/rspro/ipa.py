@@ -25,6 +25,9 @@ class Ccm(IntEnum):
     ID_ACK = 0x06
 
 
+PROTOS = frozenset(Proto)
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """One frame; of an RSPRO frame the `body` is the PDU, without the extension octet."""
@@ -70,10 +73,14 @@ class Deframer:
         frames = []
         position = 0
         while len(buffer) - position >= HEADER_OCTETS:
+            proto = buffer[position + 2]
+            if proto not in PROTOS:
+                # Not waiting for the body that the length announces: it may never come.
+                raise RsproError(f"IPA: protocol {proto:02X} is neither RSPRO nor CCM")
             end = position + HEADER_OCTETS + int.from_bytes(buffer[position : position + 2], "big")
             if len(buffer) < end:
                 break
-            frames.append(_parse(buffer[position + 2], bytes(buffer[position + HEADER_OCTETS : end])))
+            frames.append(_parse(proto, bytes(buffer[position + HEADER_OCTETS : end])))
             position = end
         del buffer[:position]
         return frames
@@ -84,6 +91,6 @@ def _parse(proto: int, body: bytes) -> Frame:
         raise RsproError(f"IPA: an empty frame of protocol {proto:02X}")
     if proto == Proto.CCM:
         return Frame(Proto.CCM, body)
-    if proto == Proto.OSMO and body[0] == RSPRO_EXTENSION:
-        return Frame(Proto.OSMO, body[1:])
-    raise RsproError(f"IPA: protocol {proto:02X} {body[0]:02X} is not RSPRO")
+    if body[0] != RSPRO_EXTENSION:
+        raise RsproError(f"IPA: extension {body[0]:02X} is not RSPRO")
+    return Frame(Proto.OSMO, body[1:])

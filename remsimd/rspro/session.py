@@ -119,7 +119,7 @@ class _Rules(Turn):
             case Opened():
                 self._opened(event)
             case Lost():
-                self.lose(event.peer, event.reason)
+                self.lose(event.peer, event.reason, ended=True)
             case ArrivedCcm():
                 self._ccm(event)
             case Arrived():

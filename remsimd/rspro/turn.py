@@ -70,11 +70,15 @@ class Turn:
 
     # Connections
 
-    def lose(self, peer: ComponentType, reason: str, delay_s: float | None = None) -> None:
+    def lose(
+        self, peer: ComponentType, reason: str, delay_s: float | None = None, *, ended: bool = False
+    ) -> None:
+        """Give the connection up, or take note that it has `ended`; it is tried again later."""
         link = self.link(peer)
         after, actions = links.lost(link, self.now_s, self.chance, delay_s)
         self.put(peer, after)
-        self.actions += actions
+        if not ended:
+            self.actions += actions
         text = f"{component_name(peer)} {link.endpoint}: {reason}"
         self.set(detail=text)
         if link.phase is Phase.UP:

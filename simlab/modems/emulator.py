@@ -3,24 +3,25 @@
 import asyncio
 import logging
 import re
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from modems.transcript import Transcript, parse
-from simlab.modems.interpreter import Interpreter
+from modems.transcript import Transcript
+from simlab.modems.interpreter import Interpreter, load_script
 from simlab.modems.pty import ModemTty
 from simlab.modems.sim import ModemSim, SimFailure
-from simlab.modems.state import ModemState, Timing
+from simlab.modems.state import SETTABLE, ModemState, Timing
 
-__all__ = ["SCRIPTS", "Attach", "EmulatedModem", "ModemState", "Timing", "accept_all", "load_script"]
+__all__ = ["Attach", "EmulatedModem", "ModemState", "Timing", "accept_all", "load_script"]
 
 log = logging.getLogger(__name__)
 
-SCRIPTS = Path(__file__).parent / "scripts"
 DEFAULT_TIMING = Timing()
+COMMANDS_KEPT = 1000
 
 _SET_CFUN = re.compile(r"AT\+CFUN=(\d+)(?:,([01]))?", re.IGNORECASE)
 _SET_SLOT = re.compile(r"AT\+QUIMSLOT=(\d)", re.IGNORECASE)
@@ -43,16 +44,12 @@ async def accept_all(sim: ModemSim) -> bool:
     return True
 
 
-def load_script(name: str) -> Transcript:
-    """Return the script called `name`, such as "quectel-rm500q"; raises FileNotFoundError."""
-    return parse((SCRIPTS / f"{name}.txt").read_text(encoding="ascii"))
-
-
 class EmulatedModem:
     """A modem that answers from `script` at `link_path`, from `async with` to its end.
 
     `sim` is the card in slot 1, `attach` decides whether the network accepts it, `values` override the
-    script's (mcc, mnc, imei ...). `muted` makes the modem swallow commands, as a hung firmware does.
+    script's (mcc, mnc, imei ...). `muted` makes the modem swallow commands, as a hung firmware does;
+    `commands` are the last ones it executed.
     """
 
     def __init__(
@@ -66,7 +63,7 @@ class EmulatedModem:
         values: Mapping[str, str] | None = None,
     ) -> None:
         self.muted = False
-        self.commands: list[str] = []
+        self.commands: deque[str] = deque(maxlen=COMMANDS_KEPT)
         self._interpreter = Interpreter(script, values or {})
         self._tty = ModemTty(
             link_path, self._on_bytes, piece_bytes=timing.piece_bytes, piece_s=timing.piece_s
@@ -100,11 +97,13 @@ class EmulatedModem:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._unplug()
         tasks = [*self._tasks, *([self._life] if self._life else [])]
+        self._unplug()
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for result in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(result, Exception):
+                raise result
 
     @property
     def link_path(self) -> Path:
@@ -139,12 +138,7 @@ class EmulatedModem:
         REGISTERED undoes the other three and lets the modem register, if its card and the network agree.
         NO_SIM pulls whatever card there is; the card goes back in with the next other state.
         """
-        if state not in {
-            ModemState.REGISTERED,
-            ModemState.NO_SIGNAL,
-            ModemState.NO_SIM,
-            ModemState.GONE,
-        }:
+        if state not in SETTABLE:
             raise ValueError(f"{state.value} comes about by itself, it cannot be set")
         if state is ModemState.GONE:
             self._unplug()
@@ -250,14 +244,19 @@ class EmulatedModem:
             self._enter(self.state.value)
             return
         await asyncio.sleep(self._timing.attach_s)
-        try:
-            accepted = await self._attach(sim)
-        except SimFailure as error:
-            log.debug("card in slot %d: %s", self._slot, error)
-            accepted = False
+        while (accepted := await self._try_attach(sim)) is None:
+            await asyncio.sleep(self._timing.retry_s)
         self._registration = ModemState.REGISTERED if accepted else ModemState.DENIED
         self._enter(self._registration.value)
         self._notify()
+
+    async def _try_attach(self, sim: ModemSim) -> bool | None:
+        """Return the network's verdict, None when the card failed before there was one."""
+        try:
+            return await self._attach(sim)
+        except SimFailure as error:
+            log.debug("card in slot %d: %s", self._slot, error)
+            return None
 
     def _start_life(self, life: Awaitable[None]) -> None:
         self._stop_life()

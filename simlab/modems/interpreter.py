@@ -1,10 +1,13 @@
-"""The AT interpreter of an emulated modem: a script, the modes that commands set, and the answers. No I/O."""
+"""The AT interpreter of an emulated modem: a script, the modes that commands set, and the answers."""
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from modems.at.cme import CME_NAMES
-from modems.transcript import Transcript, fill
+from modems.transcript import Transcript, fill, parse
+
+SCRIPTS = Path(__file__).parent / "scripts"
 
 _MODE = re.compile(r"AT\+([A-Z0-9]+)=(\d+)(?:,.*)?", re.IGNORECASE)
 _OPERATOR_FORMAT = re.compile(r"AT\+COPS=3,([012])", re.IGNORECASE)
@@ -19,6 +22,11 @@ _URC_MODES = {
     "+QSIMSTAT": "qsimstat",
     "+CGEV": "cgerep",
 }
+
+
+def load_script(name: str) -> Transcript:
+    """Return the script called `name`, such as "quectel-rm500q"; raises FileNotFoundError."""
+    return parse((SCRIPTS / f"{name}.txt").read_text(encoding="ascii"))
 
 
 class Interpreter:

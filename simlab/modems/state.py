@@ -18,13 +18,18 @@ class ModemState(StrEnum):
     REGISTERED = "registered"
 
 
+SETTABLE = frozenset({ModemState.REGISTERED, ModemState.NO_SIGNAL, ModemState.NO_SIM, ModemState.GONE})
+"""The states that somebody can bring about; the modem gets into the others by itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class Timing:
     """How long the modem takes.
 
     `answer_s` before an answer, whose text leaves in pieces of `piece_bytes` (0: whole) `piece_s` apart;
-    `card_s` to read a card, `attach_s` to register, `restart_s` from AT+CFUN=1,1 to the port's end, and as
-    long again until it is back.
+    `card_s` to read a card, `attach_s` to register, `retry_s` to the next attempt when the card failed
+    during authentication (timer T3411 of TS 24.301, 10 s), `restart_s` from AT+CFUN=1,1 to the port's end,
+    and as long again until it is back.
     """
 
     answer_s: float = 0.0
@@ -32,4 +37,5 @@ class Timing:
     piece_s: float = 0.0
     card_s: float = 0.02
     attach_s: float = 0.05
+    retry_s: float = 10.0
     restart_s: float = 0.1

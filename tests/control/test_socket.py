@@ -18,7 +18,8 @@ from remsimd.control.methods import table
 from remsimd.control.socket import ControlSocket
 from remsimd.errors import ControlError
 from remsimd.observe.eventlog import EventLog
-from remsimd.state import Store, start
+from remsimd.state import start
+from remsimd.store import Store
 
 
 class Doer:

@@ -25,7 +25,8 @@ from remsimd.failover.routes import OWN_TABLES, PolicyRouting
 
 
 def tell(kind: str, **fields: Any) -> None:
-    print(json.dumps({"kind": kind, "at_s": time.monotonic(), **fields}), flush=True)
+    sys.stdout.write(json.dumps({"kind": kind, "at_s": time.monotonic(), **fields}) + "\n")
+    sys.stdout.flush()
 
 
 def hear(stamped: Stamped) -> None:

@@ -74,12 +74,14 @@ class ServerProcess:
         self._process.send_signal(number)
         return self._process.wait(within_s)
 
-    def request(self, method: str, path: str, body: Any = None, key: str = "") -> tuple[int, Any]:
+    def request(
+        self, method: str, path: str, body: Any = None, key: str = "", **headers: str
+    ) -> tuple[int, Any]:
         """Send one request over a connection of its own, as the C client does. Raises OSError."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE_S)
         try:
             data = None if body is None else json.dumps(body)
-            connection.request(method, path, data, {"X-API-Key": key} if key else {})
+            connection.request(method, path, data, headers | ({"X-API-Key": key} if key else {}))
             response = connection.getresponse()
             return response.status, json.loads(response.read())
         finally:

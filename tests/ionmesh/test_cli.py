@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from ionmesh.cli import main
 from ionmesh.clock import utcnow
 from ionmesh.db import Database
+from ionmesh.errors import Unauthorized
 from ionmesh.models import Scope, Slot, Tenant
 from ionmesh.services import keys, registration
 from ionmesh.services.registration import Registration
@@ -53,6 +54,18 @@ def test_from_nothing_to_a_working_key(path: Path) -> None:
         assert (tenant.legacy_cidrs, tenant.release_grace_s) == (["10.0.0.0/8"], None)
         slot = session.get_one(Slot, (1, 2))
         assert (slot.iccid, slot.imsi) == ("8901260000000000002", "310410000000002")
+    database.close()
+
+
+def test_a_revoked_key_is_refused(path: Path) -> None:
+    done("tenant", "create", "acme")
+    text = done("key", "create", "--tenant", "acme")
+    for _ in range(2):
+        assert done("key", "revoke", text[:17]) == f"revoked {text[:17]}"
+    assert "no key 'imk_live_nowhere0'" in ionmesh("key", "revoke", "imk_live_nowhere0").output
+    database = Database(f"sqlite:///{path}")
+    with database.read() as session, pytest.raises(Unauthorized):
+        keys.authenticate(session, text, utcnow())
     database.close()
 
 
@@ -101,11 +114,20 @@ def test_doctor_tells_what_is_missing_and_then_that_all_is_well(path: Path) -> N
     assert ionmesh("doctor").exit_code == 1, "the server is gone"
 
 
-def test_help_loads_none_of_the_heavy_modules() -> None:
-    code = (
-        "import sys; from ionmesh.cli import main; main(['--help'], standalone_mode=False);"
-        "heavy = {'flask', 'sqlalchemy', 'alembic', 'pydantic', 'waitress'} & set(sys.modules);"
-        "sys.exit(', '.join(heavy) or None)"
-    )
+@pytest.mark.parametrize(
+    ("statements", "unwanted"),
+    [
+        (
+            "from ionmesh.cli import main; main(['--help'], standalone_mode=False)",
+            {"flask", "sqlalchemy", "alembic", "pydantic", "waitress"},
+        ),
+        (
+            "from ionmesh.services import heartbeat, inventory, keys, registration, slotmaps, tenants",
+            {"flask", "waitress", "alembic", "pydantic"},
+        ),
+    ],
+)
+def test_what_is_not_loaded(statements: str, unwanted: set[str]) -> None:
+    code = f"import sys; {statements}; sys.exit(', '.join({unwanted!r} & set(sys.modules)) or None)"
     result = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
     assert (result.returncode, result.stderr) == (0, "")

@@ -55,6 +55,13 @@ def test_errors_name_the_variable_and_the_value(variable: str, value: str) -> No
     assert str(wrong.value).startswith(f"{variable}: {value!r} is not ")
 
 
+def test_passwords_are_not_shown() -> None:
+    with pytest.raises(ConfigError) as wrong:
+        load_config({"IONMESH_DATABASE": "mysql://me:p@ss@host/db"})
+    assert "'mysql://***@host/db'" in str(wrong.value)
+    assert "secret" not in repr(load_config({"IONMESH_DATABASE": "postgresql://me:secret@host/db"}))
+
+
 def test_errors_in_the_file_name_file_and_key(tmp_path: Path) -> None:
     file = tmp_path / "ionmesh.toml"
     for text, key in (("proxy_hops = 99", "proxy_hops"), ("proxyhops = 1", "proxyhops")):

@@ -9,8 +9,6 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from ionmesh import schema
 from ionmesh.db import Database
 from tests.ionmesh.conftest import API, add_bank, add_key, add_slots, add_tenant
@@ -32,14 +30,13 @@ def stock(path: Path, slots: str, url: str | None = None) -> str:
     return key
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_migrates_serves_and_ends(tmp_path: Path, number: int) -> None:
+def test_migrates_serves_and_ends(tmp_path: Path) -> None:
     with ServerProcess(tmp_path / "new.db") as server:
         assert server.request("GET", "/readyz") == (200, {"status": "ok"})
         discovered = server.request("GET", f"{API}/remsim/discover")[1]
         assert discovered["api_endpoint"] == f"http://127.0.0.1:{server.port}{API}"
         with socket.create_connection(("127.0.0.1", server.port)):
-            assert server.stop(number) == 0
+            assert server.stop(signal.SIGTERM) == 0, "although a connection is open"
         assert "Traceback" not in server.log
 
 
@@ -64,18 +61,35 @@ def test_maps_stand_when_the_answer_is_read_and_survive_a_restart_of_either_side
             remsim.wait_for({(1, 2)})
 
 
-@pytest.mark.parametrize("behaviour", ["refuses", "is silent"])
-def test_registering_does_not_need_the_remsim_server(tmp_path: Path, behaviour: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        if behaviour == "refuses":
-            listener.close()
+def test_a_proxys_word_about_the_client_reaches_the_application(tmp_path: Path) -> None:
+    path = tmp_path / "ionmesh.db"
+    stock(path, "1-3")
+    database = Database(f"sqlite:///{path}")
+    add_tenant(database, "legacy", legacy_cidrs=["10.0.0.0/8"])
+    database.close()
+    with ServerProcess(path, IONMESH_PROXY_HOPS="1") as server:
+        for address, expected in (("10.1.2.3", 200), ("192.0.2.1", 401)):
+            headers = {"X-Forwarded-For": address}
+            assert server.request("POST", REGISTER, {"client_id": "a"}, **headers)[0] == expected
+        assert server.stop(signal.SIGINT) == 0
+
+
+def test_registering_does_not_need_the_remsim_servers(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, socket.create_server(("127.0.0.1", 0)) as closed:
+        urls = [f"http://127.0.0.1:{listener.getsockname()[1]}" for listener in (silent, closed)]
+        closed.close()
         path = tmp_path / "ionmesh.db"
-        key = stock(path, "1-3", url)
+        key = stock(path, "1-3", urls[0])
+        database = Database(f"sqlite:///{path}")
+        add_bank(database, 2, url=urls[1])
+        add_slots(database, "1", bank_id=2)
+        database.close()
         with ServerProcess(path, IONMESH_REMSIM_TIMEOUT_S="30") as server:
-            status, _ = server.request("POST", REGISTER, {"client_id": "r1"}, key)
-            assert status == 200
-            assert server.stop() == 0
+            for bank_id in (1, 2):
+                body = {"client_id": f"r{bank_id}", "preferred_bank_id": bank_id}
+                status, answer = server.request("POST", REGISTER, body, key)
+                assert (status, answer["bank_id"]) == (200, bank_id)
+            assert server.stop() == 0, "although a request to the silent server is still waiting"
 
 
 def test_an_address_in_use_is_said(tmp_path: Path) -> None:

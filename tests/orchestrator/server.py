@@ -1,6 +1,7 @@
 """A real HTTP server on loopback that answers by script."""
 
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,21 +34,36 @@ class Answer:
     trickle: bool = False
 
 
+class _Quiet(ThreadingHTTPServer):
+    """A client that goes away, or whose certificate is refused, is part of the tests."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        pass
+
+
 class Server:
     """Answers each request with the next of `script`, the last one again and again."""
 
-    def __init__(self, script: list[Answer]) -> None:
+    def __init__(self, script: list[Answer], tls: ssl.SSLContext | None = None, port: int = 0) -> None:
         self.script = script
         self.received: list[Received] = []
         self.peers: set[tuple[str, int]] = set()
         self.closing = threading.Event()
         self.on_request: Callable[[], None] = lambda: None
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._http.daemon_threads = True
+        self._scheme = "http" if tls is None else "https"
+        self._http = _Quiet(("127.0.0.1", port), self._handler())
+        self.port = self._http.server_port
+        if tls is not None:
+            # The handshake belongs into the connection's own thread: done at accept it would block them all.
+            self._http.socket = tls.wrap_socket(
+                self._http.socket, server_side=True, do_handshake_on_connect=False
+            )
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._http.server_port}"
+        return f"{self._scheme}://127.0.0.1:{self.port}"
 
     @contextmanager
     def running(self) -> Iterator["Server"]:
@@ -107,6 +123,6 @@ class Server:
 
 
 @contextmanager
-def serving(*script: Answer) -> Iterator[Server]:
-    with Server(list(script)).running() as server:
+def serving(*script: Answer, tls: ssl.SSLContext | None = None) -> Iterator[Server]:
+    with Server(list(script), tls).running() as server:
         yield server

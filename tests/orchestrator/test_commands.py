@@ -8,7 +8,7 @@ import pytest
 
 from remsimd.events import CommandDone, CommandReceived
 from remsimd.http import HttpAnswer
-from remsimd.orchestrator.commands import REMEMBERED, Commands
+from remsimd.orchestrator.commands import Commands
 from remsimd.orchestrator.store import COMMANDS_FILE, Store
 from remsimd.orchestrator.wire import Command, CommandResult, ResultState
 from tests.orchestrator.fake import BEAT, FakeIonmesh, Router, command
@@ -132,15 +132,15 @@ def test_commands_run_in_order_and_the_memory_is_bounded(tmp_path: Path) -> None
             return ""
 
         store = Store(tmp_path, "owner")
-        commands = Commands(execute, store, publish=lambda _: None, on_result=lambda: None)
+        commands = Commands(execute, store, publish=lambda _: None, on_result=lambda: None, remembered=8)
         running = asyncio.create_task(commands.run())
-        names = [f"c{number}" for number in range(REMEMBERED + 50)]
+        names = [f"c{number}" for number in range(20)]
         for name in names:
             commands.accept([Command(name, "restart")])
             await asyncio.sleep(2)
             commands.told(commands.results())
         assert ran == names
-        assert len(store.commands()) == REMEMBERED
+        assert len(store.commands()) == 8
         commands.accept([Command(names[-1], "restart")])
         await asyncio.sleep(2)
         assert ran == names

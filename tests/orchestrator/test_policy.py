@@ -57,7 +57,7 @@ def test_waits_grow_to_their_limits() -> None:
     soon = Verdict(IonmeshState.UNREACHABLE, "", Pace.SOON)
     slowly = Verdict(IonmeshState.REFUSED, "", Pace.SLOWLY)
     assert [wait_s(soon, failures, 0.5) for failures in range(1, 9)] == [2, 4, 8, 16, 32, 64, 120, 120]
-    assert [wait_s(slowly, failures, 0.5) for failures in range(1, 7)] == [30, 60, 120, 240, 480, 600]
+    assert [wait_s(slowly, failures, 0.5) for failures in range(1, 9)] == [10, 20, 40, 80, 160, 320, 600, 600]
 
 
 @given(st.floats(0, 1), st.integers(1, 10_000), st.none() | st.floats(0, 1e6))

@@ -10,7 +10,9 @@ from remsimd.assignment import Assignment, Endpoint
 from remsimd.config.model import RsproConfig
 from remsimd.events import Event, RsproState, RsproStateChanged
 from remsimd.rspro.client import RsproClient
+from remsimd.rspro.connection import Opener
 from remsimd.rspro.pdu import BankSlot, ClientSlot
+from remsimd.rspro.presenter import CardHost
 from simlab.bank.bankd import Bankd
 from simlab.bank.cards import generate
 from simlab.bank.quirks import DEPLOYED, Quirks
@@ -48,6 +50,12 @@ class Events:
 
     def of(self, kind: type[E]) -> list[E]:
         return [event for event in self.all if isinstance(event, kind)]
+
+    @property
+    def detail(self) -> str:
+        """What the last published state said beside its name."""
+        changes = self.of(RsproStateChanged)
+        return changes[-1].detail if changes else ""
 
     async def until(self, holds: Callable[[], object]) -> None:
         """Wait until `holds` is true, looking whenever something is published."""
@@ -133,16 +141,23 @@ class Lab:
 
 
 def make_client(
-    host: Host, opener: TcpOpener, events: Events, config: RsproConfig | None = None
+    host: CardHost,
+    opener: Opener,
+    events: Events,
+    config: RsproConfig | None = None,
+    *,
+    name: str = "router",
+    log_apdu: bool = False,
 ) -> RsproClient:
     return RsproClient(
         config or RsproConfig(),
-        identity_name="router",
+        identity_name=name,
         software_version="0.1.0",
         host=host,
         opener=opener,
         publish=events.publish,
         modem="primary",
+        log_apdu=log_apdu,
         random=lambda: 0.0,
     )
 
@@ -153,10 +168,11 @@ async def lab(
     *,
     config: RsproConfig | None = None,
     mapped: bool = True,
+    log_apdu: bool = False,
     trace: Callable[[str, bytes], None] | None = None,
 ) -> AsyncIterator[Lab]:
     events, host, opener = Events(), Host(), TcpOpener()
-    client = make_client(host, opener, events, config)
+    client = make_client(host, opener, events, config, log_apdu=log_apdu)
     async with (
         RemsimServer(quirks=quirks, trace=trace) as server,
         Bankd(CARDS, server=("127.0.0.1", server.port), quirks=quirks, trace=trace) as bankd,

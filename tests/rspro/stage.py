@@ -84,7 +84,9 @@ class Stage:
         self, peer: ComponentType, result: int = 0, component: ComponentType | None = None
     ) -> tuple[ev.Action, ...]:
         self.opened(peer)
-        return self.hear(peer, pdu.ConnectClientRes(identity(component or peer), result))
+        return self.hear(
+            peer, pdu.ConnectClientRes(identity(peer if component is None else component), result)
+        )
 
     def to_server(self, assignment: Assignment = ASSIGNMENT) -> "Stage":
         self.feed(ev.Assign(assignment))

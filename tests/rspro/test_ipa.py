@@ -41,7 +41,7 @@ def test_any_chunks_give_the_same_frames(sizes: list[int]) -> None:
     assert frames_of([*chunks, stream[position:]]) == frames_of([stream])
 
 
-@pytest.mark.parametrize("stream", ["0001ee00", "0001aa07", "0000fe", "0000ee", "000200ff07"])
+@pytest.mark.parametrize("stream", ["0001ee00", "0001aa07", "0000fe", "0000ee", "000200ff07", "474554"])
 def test_what_is_not_rspro_is_refused(stream: str) -> None:
     with pytest.raises(RsproError):
         frames_of([bytes.fromhex(stream)])

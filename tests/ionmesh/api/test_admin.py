@@ -113,6 +113,7 @@ def test_no_route_shows_or_changes_anything_of_another_tenant(
     bodies = {
         "queue_command": {"type": "restart"},
         "create_slots": {"slots": "6"},
+        "reassign_client": {"bank_id": 1, "slot_id": 2},
         "take_heartbeat": {"client_id": "router-1-slot0"},
     }
     own_business = {"register_client", "create_bank", "discover", "healthz", "readyz"}

@@ -151,6 +151,7 @@ def test_an_unforeseen_error_says_nothing_about_itself(app: Flask, caplog: pytes
 def test_no_redirects(http: FlaskClient, stocked: Database) -> None:
     headers = {"X-API-Key": add_key(stocked)}
     assert http.post(REGISTER + "/", json={"client_id": "a"}, headers=headers).status_code == 200
+    assert_error(http.delete(f"{API}/remsim/unregister/a%00", headers=headers), 404, "client_not_found")
     # The C client does not escape: a slash in its name arrives as a path.
     assert_error(http.delete(f"{API}/remsim/unregister/a/b", headers=headers), 404, "client_not_found")
 

@@ -95,6 +95,34 @@ def test_assignment_is_told_when_the_known_one_is_older(router: Router, stocked:
     assert "assignment" not in router.heartbeat().json, "the C client says no version and reads no answer"
 
 
+def test_a_reassigned_client_learns_it_with_its_next_heartbeat(router: Router, admin: Admin) -> None:
+    first = router.register().json
+    answer = admin.post("clients/router-1-slot0/reassign", {"bank_id": 1, "slot_id": 3})
+    assert (answer.json["new_bank_id"], answer.json["new_slot_id"]) == (1, 3)
+    told = router.heartbeat(assignment_version=first["assignment_version"]).json["assignment"]
+    assert (told["slot_id"], told["rspro_client_slot"], told["assignment_version"]) == (3, 3, 2)
+    assert admin.get("simbank/slots?status=available").json["total"] == 2
+    again = router.register().json
+    assert (again["slot_id"], again["profile_id"]) == (3, first["profile_id"])
+
+
+@pytest.mark.parametrize(
+    ("client_id", "slot_id", "status", "code"),
+    [
+        ("router-1-slot0", 1, 400, "slot_not_available"),
+        ("router-1-slot0", 9, 404, "no_slot_there"),
+        ("nobody", 2, 404, "client_not_found"),
+    ],
+)
+def test_reassigning_to_what_cannot_be_had(
+    router: Router, admin: Admin, client_id: str, slot_id: int, status: int, code: str
+) -> None:
+    router.register()
+    refused = admin.post(f"clients/{client_id}/reassign", {"bank_id": 1, "slot_id": slot_id})
+    assert (refused.status_code, refused.json["code"]) == (status, code)
+    assert router.register().json["slot_id"] == 1
+
+
 def test_a_heartbeat_without_content_type_is_read(
     http: FlaskClient, router: Router, stocked: Database
 ) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import event, select
 
 from ionmesh.db import Database
 from ionmesh.models import AuditEntry, SlotKind, Tenant
-from ionmesh.services.registration import is_factory_name, same_router
+from ionmesh.services.identity import is_factory_name, same_router
 from tests.ionmesh.conftest import ManualClock, Router, add_key, add_slots
 
 

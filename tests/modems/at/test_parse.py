@@ -196,14 +196,16 @@ def test_no_number_is_a_parse_error_that_does_not_show_the_text(
     [
         (("Quectel",), "Quectel"),
         (("+CGMM: EM7565",), "EM7565"),
-        (('+CGMI: "Fibocom Wireless Inc."',), "Fibocom Wireless Inc."),
+        (('+CGMM: "FM350-GL"',), "FM350-GL"),
         (('+GMM: "L850 LTE Module","L850"',), "L850"),
         (("Sierra Wireless, Incorporated",), "Sierra Wireless, Incorporated"),
+        (("+QIND: SMS DONE", "RM500Q-GL"), "RM500Q-GL"),
+        (("Revision: 1.2",), "Revision: 1.2"),
         ((), None),
     ],
 )
 def test_identification_text(lines: tuple[str, ...], expected: str | None) -> None:
-    assert parse.text(lines) == expected
+    assert parse.text(lines, "+CGMM") == expected
 
 
 @pytest.mark.parametrize(
@@ -247,7 +249,7 @@ LINE_PARSERS: list[Callable[[str], object]] = [
     parse.csq,
     parse.cesq,
     parse.final_result,
-    lambda line: parse.text((line,)),
+    lambda line: parse.text((line,), "+CGMM"),
     lambda line: parse.iccid((line,)),
     lambda line: parse.imsi((line,)),
     lambda line: parse.imei((line,)),

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modems.detect.udev import detect
-from modems.detect.usb import Candidate, DevicePort, candidates
+from modems.detect import udev
+from modems.detect.usb import Candidate, group
 
 
 def usb(
@@ -25,15 +25,15 @@ RM500Q = [usb(f"ttyUSB{n}", n) for n in range(4)] + [usb("wwan0", 4, subsystem="
 
 
 def test_the_ports_of_a_modem_are_one_candidate() -> None:
-    assert candidates(RM500Q) == (
+    assert group(RM500Q) == (
         Candidate(
             path="usb:1-1.2",
-            vid=0x2C7C,
-            pid=0x0800,
+            vid="2c7c",
+            pid="0800",
             model="Quectel RM500Q",
             driver="quectel",
             at_port="/dev/ttyUSB2",
-            ports=tuple(DevicePort(f"/dev/ttyUSB{n}", n) for n in range(4)),
+            ports=tuple(f"/dev/ttyUSB{n}" for n in range(4)),
             netdev="wwan0",
         ),
     )
@@ -41,12 +41,14 @@ def test_the_ports_of_a_modem_are_one_candidate() -> None:
 
 def test_the_interface_number_counts_and_not_the_name() -> None:
     renumbered = [usb(f"ttyUSB{7 - n}", n) for n in range(4)]
-    assert candidates(renumbered)[0].at_port == "/dev/ttyUSB5"
+    (found,) = group(renumbered)
+    assert found.at_port == "/dev/ttyUSB5"
+    assert found.ports == ("/dev/ttyUSB7", "/dev/ttyUSB6", "/dev/ttyUSB5", "/dev/ttyUSB4")
 
 
 def test_two_modems_of_one_model_are_told_apart_by_where_they_are() -> None:
     other = [usb(f"ttyUSB{n + 4}", n, path="1-1.3") for n in range(4)]
-    found = candidates(other + RM500Q)
+    found = group(other + RM500Q)
     assert [(each.path, each.at_port) for each in found] == [
         ("usb:1-1.2", "/dev/ttyUSB2"),
         ("usb:1-1.3", "/dev/ttyUSB6"),
@@ -56,8 +58,8 @@ def test_two_modems_of_one_model_are_told_apart_by_where_they_are() -> None:
 def test_fm350_in_both_compositions() -> None:
     composition_40 = [usb(f"ttyUSB{i}", n, identity="0e8d:7126") for i, n in enumerate((2, 4, 5, 6, 7))]
     composition_41 = [usb(f"ttyUSB{i}", n, identity="0e8d:7127") for i, n in enumerate((2, 3, 4, 6, 7, 8, 9))]
-    assert candidates(composition_40)[0].at_port == "/dev/ttyUSB1"
-    assert candidates(composition_41)[0].at_port == "/dev/ttyUSB3"
+    assert group(composition_40)[0].at_port == "/dev/ttyUSB1"
+    assert group(composition_41)[0].at_port == "/dev/ttyUSB3"
 
 
 def test_a_pci_modem_has_at_in_the_name_of_its_port() -> None:
@@ -66,12 +68,12 @@ def test_a_pci_modem_has_at_in_the_name_of_its_port() -> None:
         {**base, "subsystem": "wwan", "name": name, "device": f"/dev/{name}"}
         for name in ("wwan0mbim0", "wwan0at0")
     ] + [{**base, "subsystem": "net", "name": "wwan0"}]
-    (found,) = candidates(nodes)
+    (found,) = group(nodes)
     assert (found.path, found.at_port, found.netdev) == ("pci:0000:01:00.0", "/dev/wwan0at0", "wwan0")
 
 
 def test_an_unknown_product_of_a_known_maker_is_a_candidate_without_a_model() -> None:
-    (found,) = candidates([usb("ttyUSB2", 2, identity="2c7c:0801")])
+    (found,) = group([usb("ttyUSB2", 2, identity="2c7c:0801")])
     assert (found.model, found.driver, found.at_port) == (None, "quectel", "/dev/ttyUSB2")
 
 
@@ -84,11 +86,11 @@ def test_a_serial_adapter_and_a_network_card_are_no_modems() -> None:
         "vid": "0x8086",
         "pid": "0x1533",
     }
-    assert candidates([usb("ttyUSB0", 0, identity="0403:6001"), card]) == ()
+    assert group([usb("ttyUSB0", 0, identity="0403:6001"), card]) == ()
 
 
 def test_a_modem_whose_at_port_is_not_bound_yet_has_none() -> None:
-    assert candidates([usb("ttyUSB0", 0), usb("ttyUSB1", 1)])[0].at_port is None
+    assert group([usb("ttyUSB0", 0), usb("ttyUSB1", 1)])[0].at_port is None
 
 
 node = st.dictionaries(
@@ -101,9 +103,9 @@ node = st.dictionaries(
 
 @given(st.lists(node, max_size=12))
 def test_any_nodes_group(nodes: list[Mapping[str, str]]) -> None:
-    found = candidates(nodes)
+    found = group(nodes)
     assert len({(each.path, each.vid, each.pid) for each in found}) == len(found)
 
 
 def test_looking_at_this_system_wakes_no_modem_and_raises_nothing() -> None:
-    assert isinstance(detect(), tuple)
+    assert isinstance(udev.candidates(), tuple)

@@ -191,6 +191,37 @@ async def test_the_network_decides_who_registers(tmp_path: Path) -> None:
         assert await at.run("AT+CEREG?", timeout_s=DEADLINE_S, prefix="+CEREG") == ("+CEREG: 0,3",)
 
 
+async def test_a_card_that_fails_while_authenticating_is_tried_again(tmp_path: Path) -> None:
+    attempts = 0
+
+    async def attach(sim: ModemSim) -> bool:
+        nonlocal attempts
+        attempts += 1
+        if attempts < 3:
+            await sim.authenticate(bytes(16), bytes(16))
+        return True
+
+    timing = Timing(card_s=0.001, attach_s=0.001, retry_s=0.001)
+    modem = EmulatedModem(
+        load_script("quectel-ec25"), tmp_path / "tty", sim=SIM, attach=attach, timing=timing
+    )
+    async with modem:
+        await reached(modem, ModemState.REGISTERED)
+    assert attempts == 3
+
+
+async def test_a_bug_in_the_network_comes_to_light(tmp_path: Path) -> None:
+    async def attach(sim: ModemSim) -> bool:
+        failed.set()
+        raise ZeroDivisionError
+
+    failed = asyncio.Event()
+    modem = EmulatedModem(load_script("quectel-ec25"), tmp_path / "tty", sim=SIM, attach=attach, timing=FAST)
+    with pytest.raises(ZeroDivisionError):
+        async with modem:
+            await asyncio.wait_for(failed.wait(), DEADLINE_S)
+
+
 async def test_losing_the_signal_and_finding_it_again(tmp_path: Path) -> None:
     urcs = Heard()
     async with rm500q(tmp_path) as modem, talking(modem, urcs) as at:
