@@ -37,8 +37,8 @@ class Repeater:
     def wake(self, wait_s: float = 0.0) -> bool:
         """Ask for a run that begins after this call; wait for its end for at most `wait_s`.
 
-        While runs fail nobody waits: the caller's own work does not depend on it. Returns whether the run
-        ended well in time.
+        After a run failed, or somebody waited in vain, nobody waits until a run ends well: the caller's own
+        work does not depend on it. Returns whether the run ended well in time.
         """
         with self._condition:
             self._wanted += 1
@@ -47,6 +47,8 @@ class Repeater:
             if not self._healthy:
                 return False
             ended = self._condition.wait_for(lambda: self._finished >= mine or self._stopping, timeout=wait_s)
+            if wait_s and not ended:
+                self._healthy = False
             return ended and self._healthy
 
     def stop(self, timeout_s: float) -> None:

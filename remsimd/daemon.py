@@ -152,7 +152,7 @@ class Daemon:
             for modem in self._config.modems
         ]
         await self._supervisor.stop(*(name for name, slot in slots if slot is not None))
-        last_acts: list[Awaitable[None]] = [slot.release() for _, slot in slots if slot is not None]
+        last_acts: list[Awaitable[object]] = [slot.release() for _, slot in slots if slot is not None]
         ionmesh = self._supervisor.find(IONMESH, OrchestratorClient)
         if ionmesh is not None:
             last_acts.append(ionmesh.unregister(STOP_WITHIN_S - 0.5))

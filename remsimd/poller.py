@@ -52,6 +52,7 @@ class ModemLife:
         self._find_ports = find_ports
         self._publish = publish
         self._driver: Driver | None = None
+        self._there = asyncio.Event()
         self._lost: asyncio.Queue[Registration] = asyncio.Queue()
         self._poll_now = asyncio.Event()
         self._sim_hint = asyncio.Event()
@@ -76,6 +77,15 @@ class ModemLife:
             await asyncio.sleep(LOOK_AGAIN_S)
 
     # What the SIM switch needs
+
+    @property
+    def present(self) -> bool:
+        """Whether the modem is open and identified."""
+        return self._driver is not None
+
+    async def wait_present(self) -> None:
+        """Wait until the modem is open and identified."""
+        await self._there.wait()
 
     async def set_radio(self, on: bool) -> None:
         """Park (CFUN=4) or wake (CFUN=1) the radio."""
@@ -132,11 +142,13 @@ class ModemLife:
             self._publish(ev.ModemFound(self.name, port.name))
             self._publish(ev.ModemIdentified(self.name, driver.name, identity))
             self._driver = driver
+            self._there.set()
             self._timeouts = 0
             try:
                 yield driver
             finally:
                 self._driver = None
+                self._there.clear()
 
     def _check_imei(self, path: str, imei: str | None) -> None:
         wanted = [match.value for match in self._config.match if match.by is MatchBy.IMEI]

@@ -18,13 +18,17 @@ from ionmesh.services import audit
 _HOST = re.compile(
     r"(?=.{1,200}\Z)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*\Z"
 )
-_REST_URL = re.compile(r"https?://(?P<authority>[^/?#@\s]+)/?\Z")
+_REST_URL = re.compile(r"(?P<scheme>https?)://(?P<authority>[^/?#@\s]+)/?\Z")
+_PORT = re.compile(r"[0-9]{1,5}\Z")
+_RANGE = re.compile(r"(?P<first>[0-9]{1,4})(-(?P<last>[0-9]{1,4}))?\Z")
 _ICCID = re.compile(r"[0-9]{18,22}\Z")
 _IMSI = re.compile(r"[0-9]{6,15}\Z")
 _MCC_MNC = re.compile(r"[0-9]{5,6}\Z")
 
 BANKD_PORT = 9999
 SERVER_PORT = 9998
+REMSIM_REST_PORT = 9997
+HTTPS_PORT = 443
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,23 +170,25 @@ def parse_slot_range(text: str) -> tuple[int, ...]:
     """Return the slot numbers of text like `1-10,15`. Raises InvalidRequest."""
     numbers: list[int] = []
     for part in text.split(","):
-        first, dash, last = (piece.strip() for piece in part.partition("-"))
-        if not first.isascii() or not first.isdigit() or (dash and not (last.isascii() and last.isdigit())):
+        match = _RANGE.match(part.strip())
+        if match is None:
             raise InvalidRequest("bad_slots", f"{text!r} is not slot numbers like 1-10,15")
-        end = int(last) if dash else int(first)
-        if not ID_MIN <= int(first) <= end <= ID_MAX:
+        first, last = int(match["first"]), int(match["last"] or match["first"])
+        if not ID_MIN <= first <= last <= ID_MAX:
             raise InvalidRequest("bad_slots", f"{part.strip()!r} is not within {ID_MIN}..{ID_MAX}")
-        numbers += range(int(first), end + 1)
+        numbers += range(first, last + 1)
     return tuple(numbers)
 
 
 def parse_endpoint(name: str, text: str, default_port: int) -> tuple[str, int]:
     """Return host and port of `HOST[:PORT]`. Raises InvalidRequest for what the C client cannot read."""
-    host, colon, port = text.partition(":")
-    number = default_port if not colon else int(port) if port.isascii() and port.isdigit() else 0
-    if not _HOST.match(host) or not 0 < number < 65536:
+    host, colon, digits = text.partition(":")
+    port = default_port
+    if colon:
+        port = int(digits) if _PORT.match(digits) else 0
+    if not _HOST.match(host) or not 0 < port < 65536:
         raise InvalidRequest(f"bad_{name}", f"{name} {text!r} is not HOSTNAME[:PORT] or IPV4[:PORT]")
-    return host, number
+    return host, port
 
 
 def _check_slots(new: NewSlots) -> None:
@@ -208,8 +214,9 @@ def _rest_url(text: str) -> str:
     match = _REST_URL.match(text)
     if match is None:
         raise InvalidRequest("bad_remsim_server_url", f"{text!r} is not http(s)://HOST[:PORT]")
-    parse_endpoint("remsim_server_url", match["authority"], 9997)
-    return text.rstrip("/")
+    default_port = HTTPS_PORT if match["scheme"] == "https" else REMSIM_REST_PORT
+    host, port = parse_endpoint("remsim_server_url", match["authority"], default_port)
+    return f"{match['scheme']}://{host}:{port}"
 
 
 def _record(

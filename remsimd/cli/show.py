@@ -1,6 +1,7 @@
 """Reports as text for a terminal; pure functions from JSON documents to strings."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -170,7 +171,7 @@ def event(entry: dict[str, Any]) -> str:
     return f"{click.style(at, fg=DULL)}  {entry['kind']:<13} {entry['subject']:<10} {text}"
 
 
-def table(rows: list[tuple[str, ...]]) -> list[str]:
+def table(rows: Sequence[tuple[str, ...]]) -> list[str]:
     """Rows as aligned columns; the first row is the heading."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [

@@ -4,7 +4,7 @@ Names and labels are those that dashboards in the field use; where such a name b
 conventions a well-named twin stands beside it. A value nobody knows is left out, never 0.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -16,6 +16,9 @@ from remsimd import events as ev
 from remsimd.bus import Stamped
 from remsimd.config.model import SimSource
 from remsimd.state import LinkState, ModemState, State
+
+Samples = Sequence[tuple[tuple[str, ...], float | None]]
+"""Label values with a value each; None is left out."""
 
 SECONDS = (0.005, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 EXCELLENT_RSRP_DBM, DEAD_RSRP_DBM = -80.0, -120.0
@@ -67,7 +70,7 @@ class StateCollector(Collector):
         name: str,
         text: str,
         labels: tuple[str, ...],
-        samples: list[tuple[tuple[str, ...], float | None]],
+        samples: Samples,
     ) -> GaugeMetricFamily:
         family = GaugeMetricFamily(name, text, labels=("router_id", *labels))
         self._fill(family, samples)
@@ -78,7 +81,7 @@ class StateCollector(Collector):
         name: str,
         text: str,
         labels: tuple[str, ...],
-        samples: list[tuple[tuple[str, ...], float | None]],
+        samples: Samples,
     ) -> CounterMetricFamily:
         family = CounterMetricFamily(name, text, labels=("router_id", *labels))
         self._fill(family, samples)
@@ -87,7 +90,7 @@ class StateCollector(Collector):
     def _fill(
         self,
         family: GaugeMetricFamily | CounterMetricFamily,
-        samples: list[tuple[tuple[str, ...], float | None]],
+        samples: Samples,
     ) -> None:
         for labels, value in samples:
             if value is not None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from remsimd.config.model import GpioLine
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CONSUMER = "remsimd"
-DEVICES = "/dev/gpiochip*"
+DEVICES = Path("/dev")
 
 
 class Lines(Protocol):
@@ -93,19 +94,17 @@ def _peek(line: GpioLine) -> bool:
 
 def _locate(line: GpioLine) -> tuple[str, int]:
     """The chip device and offset of a line; names are searched over all chips."""
-    import glob
-
     import gpiod
 
     if line.chip is not None and line.offset is not None:
-        path = line.chip if line.chip.startswith("/") else f"/dev/{line.chip}"
-        if not gpiod.is_gpiochip_device(path):
-            raise GpioError(f"GPIO line {line}: {path} is not a GPIO chip of this router")
-        return path, line.offset
-    for path in sorted(glob.glob(DEVICES)):
-        with gpiod.Chip(path) as chip:
+        chip = line.chip if line.chip.startswith("/") else str(DEVICES / line.chip)
+        if not gpiod.is_gpiochip_device(chip):
+            raise GpioError(f"GPIO line {line}: {chip} is not a GPIO chip of this router")
+        return chip, line.offset
+    for path in sorted(DEVICES.glob("gpiochip*")):
+        with gpiod.Chip(str(path)) as opened:
             try:
-                return path, chip.line_offset_from_id(line.name)
+                return str(path), opened.line_offset_from_id(str(line))
             except (OSError, ValueError):
                 continue
     raise GpioError(f"GPIO line {line}: no chip of this router has a line of this name (see gpioinfo)")

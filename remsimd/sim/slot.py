@@ -138,7 +138,7 @@ class SimSlot:
     async def _move_unless_changed(self) -> None:
         """Start the move to the wanted card; a wish for another card ends it half-way."""
         wanted = self._wanted
-        move = asyncio.create_task(self._move(wanted, self._cause))
+        move = asyncio.create_task(self._move(wanted))
         try:
             while not move.done():
                 changed = asyncio.create_task(self._changed.wait())
@@ -153,8 +153,10 @@ class SimSlot:
         if not move.cancelled():
             move.result()
 
-    async def _move(self, to: SimSource, cause: str) -> None:
-        started = clock.monotonic()
+    async def _move(self, to: SimSource) -> None:
+        if to is SimSource.REMOTE:
+            await self._switch.modem_there()
+        started, cause = clock.monotonic(), self._cause
         self._in_between = True
         atr = self._atr if to is SimSource.REMOTE else None
         target = Target(to, atr, self._expected_iccid() if to is SimSource.REMOTE else None)

@@ -26,7 +26,12 @@ SIM_PATIENCE_S = 20.0
 
 
 class ModemControl(Protocol):
-    """What a switch needs of a modem; everything raises `ModemError` when that fails."""
+    """What a switch needs of a modem; the calls raise `ModemError` when that fails."""
+
+    @property
+    def present(self) -> bool: ...
+
+    async def wait_present(self) -> None: ...
 
     async def set_radio(self, on: bool) -> None: ...
 
@@ -64,10 +69,15 @@ class SimSwitch:
         self._journal = journal
         self._redial = redial
 
-    async def move(self, current: SimSource, target: Target) -> Sim:
-        """Put the modem on the target's card and read that card's identity through the modem.
+    async def modem_there(self) -> None:
+        """Wait for the modem: a card cannot be shown to one that is not there."""
+        await self._modem.wait_present()
 
-        Raises `SwitchError` when the modem does not read the wanted card, `GpioError` or
+    async def move(self, current: SimSource, target: Target) -> None:
+        """Put the modem on the target's card, and see that it reads that card.
+
+        For the local card the wiring is enough while the modem is not there. Raises
+        `SwitchError` when the modem does not read the wanted card, `GpioError` or
         `FrontendError` when the wiring does not obey; the hardware is then where the last step
         left it and the journal says so, and the caller decides whether to go back.
         """
@@ -76,12 +86,12 @@ class SimSwitch:
         await self._quietly("park the radio", self._modem.set_radio(False))
         await self.connect(target)
         await self._quietly("wake the radio", self._modem.set_radio(True))
-        sim = await self._read_card(target)
+        if target.source is SimSource.REMOTE or self._modem.present:
+            sim = await self._read_card(target)
+            log.info("%s: reads ICCID %s on the %s card", name, mask(sim.iccid), target.source)
         self._journal.write(JournalEntry(target.source))
         if self._config.interface is not None:
             await self._redial(self._config.interface)
-        log.info("%s: reads ICCID %s on the %s card", name, mask(sim.iccid), target.source)
-        return sim
 
     async def release(self) -> None:
         """Leave the modem on its local card, quickly: the daemon ends and can watch nothing."""
@@ -131,4 +141,5 @@ class SimSwitch:
         try:
             await step
         except ModemError as error:
-            log.warning("%s: could not %s: %s", self._config.name, what, error)
+            level = logging.WARNING if self._modem.present else logging.DEBUG
+            log.log(level, "%s: could not %s: %s", self._config.name, what, error)

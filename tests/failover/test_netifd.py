@@ -37,9 +37,14 @@ def test_the_device_named_in_an_answer(text: str, device: str | None) -> None:
 @pytest.fixture
 def ubus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     script = tmp_path / "ubus"
+    asked = "call network.interface.wan5g status"
     script.write_text(
-        f"#!/bin/sh\n[ \"$*\" = 'call network.interface.wan5g status' ] || {{ echo Not found >&2; exit 4; }}\n"
-        f"cat <<'END'\n{UP}\nEND\n"
+        f"""#!/bin/sh
+[ "$*" = '{asked}' ] || {{ echo Not found >&2; exit 4; }}
+cat <<'END'
+{UP}
+END
+"""
     )
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")

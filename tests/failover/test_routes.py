@@ -173,7 +173,10 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("mwan3", "conntrack"):
         script = tmp_path / name
         script.write_text(
-            f'#!/bin/sh\necho {name} "$@" >> {tmp_path}/said\n[ ! -e {tmp_path}/fail ] || {{ echo no >&2; exit 1; }}\n'
+            f"""#!/bin/sh
+echo {name} "$@" >> {tmp_path}/said
+[ ! -e {tmp_path}/fail ] || {{ echo no >&2; exit 1; }}
+"""
         )
         script.chmod(script.stat().st_mode | stat.S_IXUSR)
     return tmp_path

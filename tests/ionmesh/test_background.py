@@ -69,6 +69,19 @@ def test_nobody_waits_while_runs_fail() -> None:
     repeater.stop(DEADLINE_S)
 
 
+def test_one_who_waited_in_vain_is_the_last_until_a_run_ends_well() -> None:
+    job = Job()
+    job.may_end.clear()
+    repeater = Repeater("test", NEVER_S, job, nothing)
+    repeater.start()
+    assert not repeater.wake(0.01)
+    assert not repeater.wake(NEVER_S), "returns although the first run has not ended"
+    job.may_end.set()
+    assert job.begun.acquire(timeout=DEADLINE_S)
+    assert job.begun.acquire(timeout=DEADLINE_S)
+    repeater.stop(DEADLINE_S)
+
+
 def test_repeats_by_itself() -> None:
     job = Job()
     repeater = Repeater("test", 0.001, job, nothing)

@@ -15,7 +15,7 @@ from remsimd.config.model import GpioLine, ModemConfig, SimSource
 from remsimd.errors import FrontendError
 from remsimd.sim.journal import Journal, JournalEntry
 from remsimd.sim.slot import SimMode, SimSlot
-from remsimd.sim.switch import SIM_PATIENCE_S, SIM_WAIT_S, SimSwitch
+from remsimd.sim.switch import SimSwitch
 from simlab.gpio import MemoryChip
 from tests import virtual
 
@@ -47,6 +47,14 @@ class Bench:
         self.journal = Journal(self.state_dir, "primary")
 
     # The modem
+
+    @property
+    def present(self) -> bool:
+        return self.there
+
+    async def wait_present(self) -> None:
+        while not self.there:
+            await asyncio.sleep(1)
 
     async def set_radio(self, on: bool) -> None:
         self._check()
@@ -209,16 +217,34 @@ def test_a_modem_that_keeps_its_old_card_is_reset_once(bench: Bench) -> None:
     assert bench.resets == 1
 
 
-def test_a_switch_without_a_modem_takes_no_longer_than_its_deadlines(bench: Bench) -> None:
+def test_a_card_waits_for_a_modem_that_is_not_there(bench: Bench) -> None:
     bench.there = False
 
+    async def story() -> ev.SimSwitched:
+        async with bench.running() as slot:
+            await slot.offer(ATR)
+            await asyncio.sleep(3600)
+            assert bench.mux_moves == []
+            assert not any(isinstance(event, ev.SimSwitching) for event in bench.events)
+            bench.there = True
+            return await bench.switched()
+
+    assert virtual.run(story()).source is SimSource.REMOTE
+
+
+def test_a_modem_that_vanished_gets_its_local_wiring_at_once(bench: Bench) -> None:
     async def story() -> float:
         async with bench.running() as slot:
             await slot.offer(ATR)
             await bench.switched()
-            return asyncio.get_running_loop().time()
+            bench.there = False
+            before = asyncio.get_running_loop().time()
+            await slot.withdraw("unmapped")
+            assert (await bench.switched()).source is SimSource.LOCAL
+            return asyncio.get_running_loop().time() - before
 
-    assert virtual.run(story()) <= 2 * (SIM_PATIENCE_S + SIM_WAIT_S) + 1
+    assert virtual.run(story()) < 1
+    assert bench.mux_moves == [True, False]
 
 
 def test_the_latest_wish_wins_in_the_middle_of_a_switch(bench: Bench) -> None:

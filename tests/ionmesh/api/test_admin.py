@@ -66,6 +66,19 @@ def test_banks_and_slots_are_created_and_used(router: Router, admin: Admin) -> N
 
 
 @pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("http://remsim", "http://remsim:9997"),
+        ("https://remsim/", "https://remsim:443"),
+        ("http://192.0.2.1:80", "http://192.0.2.1:80"),
+    ],
+)
+def test_a_rest_url_gets_its_usual_port(admin: Admin, given: str, kept: str) -> None:
+    bank = {"bank_id": 7, "bankd": "bank7", "remsim_server_url": given}
+    assert admin.post("simbank/banks", bank).json["bank"]["remsim_server_url"] == kept
+
+
+@pytest.mark.parametrize(
     ("path", "body", "status", "code"),
     [
         ("simbank/banks", {"bank_id": 0, "bankd": "b"}, 400, "invalid_request"),

@@ -1,0 +1,153 @@
+"""The engine as a process in the router's namespace, against real faults."""
+
+import asyncio
+import contextlib
+import json
+import sys
+from collections.abc import AsyncIterator
+from typing import Any
+
+from remsimd.failover.routes import PREFERENCE
+from simlab.links import PROBE_ADDRESSES, SERVICE_ADDRESS, World
+from tests.failover.conftest import output
+
+FAST = {
+    "targets": PROBE_ADDRESSES,
+    "interval_s": 0.2,
+    "fast_interval_s": 0.1,
+    "timeout_s": 0.2,
+    "hold_down_s": 0.5,
+}
+
+
+class RouterProcess:
+    """The program of router.py, and what it says."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+
+    async def until(self, kind: str, **fields: Any) -> dict[str, Any]:
+        """The next line of this kind in which these fields have these values."""
+        assert self.process.stdout is not None
+        async with asyncio.timeout(15):
+            async for line in self.process.stdout:
+                said: dict[str, Any] = json.loads(line)
+                if said["kind"] == kind and fields.items() <= said.items():
+                    return said
+        raise AssertionError(f"ended before {kind} {fields}")
+
+    def tell(self, **order: Any) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(order).encode() + b"\n")
+
+
+@contextlib.asynccontextmanager
+async def router(world: World, **options: Any) -> AsyncIterator[RouterProcess]:
+    """A running router on its first link, ended through its stdin."""
+    argv = [sys.executable, "-m", "tests.failover.router", json.dumps(FAST | options)]
+    process = await asyncio.create_subprocess_exec(
+        *world.exec([*argv, "primary=wwan0", "secondary=wwan1"]),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        running = RouterProcess(process)
+        healthy = {"primary", "secondary"}
+        while healthy:
+            healthy.discard((await running.until("LinkHealthChanged", health="up"))["link"])
+        yield running
+        assert process.stdin is not None
+        process.stdin.close()
+        async with asyncio.timeout(5):
+            assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def way(world: World, *more: str) -> str:
+    return await output(*world.exec(["ip", "route", "get", SERVICE_ADDRESS, *more]))
+
+
+async def test_carrier_loss_and_return(world: World) -> None:
+    async with router(world) as running:
+        await world.carrier("wwan0", False)
+        moved = await running.until("ActiveLinkChanged", active="secondary")
+        assert moved["cause"] == "primary is down: carrier lost"
+        assert "dev wwan1" in await way(world)
+        await world.carrier("wwan0", True)
+        await running.until("ActiveLinkChanged", active="primary")
+        assert "dev wwan0" in await way(world)
+    assert f"{PREFERENCE}:" not in await output(*world.exec(["ip", "rule"]))
+
+
+async def test_a_black_hole_and_return(world: World) -> None:
+    async with router(world) as running:
+        await world.blackhole("wwan0", True)
+        moved = await running.until("ActiveLinkChanged", active="secondary")
+        assert moved["cause"] == "primary is down: 3 rounds without an answer"
+        assert "dev wwan1" in await way(world)
+        await world.blackhole("wwan0", False)
+        await running.until("ActiveLinkChanged", active="primary")
+
+
+async def test_a_modem_leaves_the_bus_and_comes_back(world: World) -> None:
+    async with router(world) as running:
+        await world.unplug("wwan0")
+        await running.until("ActiveLinkChanged", active="secondary")
+        await world.plug("wwan0")
+        await running.until("ActiveLinkChanged", active="primary")
+        assert "via 10.64.0.1 dev wwan0" in await way(world)
+
+
+async def test_registration_lost_and_the_operator(world: World) -> None:
+    async with router(world) as running:
+        running.tell(modem="primary", registration="searching")
+        await running.until("ActiveLinkChanged", active="secondary")
+        running.tell(modem="primary", registration="home")
+        await running.until("ActiveLinkChanged", active="primary")
+        running.tell(to="secondary")
+        await running.until("done")
+        assert "dev wwan1" in await way(world)
+        running.tell(explain=True)
+        told = (await running.until("explanation"))["explanation"]
+        assert (told["active"], told["pinned"], told["device"]) == ("secondary", "secondary", "wwan1")
+        running.tell(to="tertiary")
+        assert "no link 'tertiary'" in (await running.until("refused"))["reason"]
+
+
+async def test_both_links_lost_and_one_returns(world: World) -> None:
+    async with router(world) as running:
+        await world.carrier("wwan0", False)
+        await running.until("ActiveLinkChanged", active="secondary")
+        await world.carrier("wwan1", False)
+        await running.until("LinkHealthChanged", link="secondary", health="down")
+        await world.carrier("wwan0", True)
+        await running.until("ActiveLinkChanged", active="primary")
+        assert "dev wwan0" in await way(world)
+
+
+async def test_a_killed_router_is_cleaned_up_by_the_next(world: World) -> None:
+    with contextlib.suppress(AssertionError):
+        async with router(world) as running:
+            await world.carrier("wwan0", False)
+            await running.until("ActiveLinkChanged", active="secondary")
+            running.process.kill()
+            await running.process.wait()
+    assert f"{PREFERENCE}:" in await output(*world.exec(["ip", "rule"]))
+    assert "dev wwan1" in await way(world)
+    await world.carrier("wwan0", True)
+    async with router(world):
+        pass
+    assert f"{PREFERENCE}:" not in await output(*world.exec(["ip", "rule"]))
+    assert "dev wwan0" in await way(world)
+
+
+async def test_answers_lost_in_part_keep_the_link(world: World) -> None:
+    async with router(world, down=10) as running:
+        await world.loss("wwan0", 0.5, seed=1)
+        await running.until("LinkHealthChanged", link="primary", health="suspect")
+        await running.until("LinkHealthChanged", link="primary", health="up")
+        assert "dev wwan0" in await way(world)

@@ -1,0 +1,157 @@
+"""The emulated world itself."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+
+import pytest
+
+from simlab import links
+from simlab.links import SERVICE_ADDRESS, LabError, World, inside, ip
+
+PREFIX = f"lab{os.getpid()}"
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    try:
+        async with World.create(PREFIX) as made:
+            yield made
+    except LabError as error:
+        pytest.skip(f"no network namespaces here: {error}")
+
+
+async def run(*argv: str) -> tuple[int, str]:
+    process = await asyncio.create_subprocess_exec(
+        *argv, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    text, _ = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, text.decode()
+
+
+async def namespaces() -> str:
+    return (await run("ip", "netns"))[1]
+
+
+async def reached(world: World, link: str) -> bool:
+    """Whether a connection over this link comes back (refused: nobody listens there)."""
+
+    async def connect() -> bool:
+        sock = links.socket.socket()
+        with sock:
+            sock.setsockopt(links.socket.SOL_SOCKET, links.socket.SO_BINDTODEVICE, link.encode())
+            sock.setblocking(False)
+            try:
+                async with asyncio.timeout(0.3):
+                    await asyncio.get_running_loop().sock_connect(sock, (SERVICE_ADDRESS, 9))
+            except ConnectionRefusedError:
+                return True
+            except (TimeoutError, OSError):
+                return False
+        return False
+
+    return await asyncio.to_thread(inside, world.router, lambda: asyncio.run(connect()))
+
+
+@needs_root
+async def test_both_links_reach_the_servers(world: World) -> None:
+    assert await reached(world, "wwan0")
+    assert await reached(world, "wwan1")
+    assert world.address("wwan1") == "10.64.1.2"
+    _, routes = await run(*world.exec(["ip", "route", "show", "default"]))
+    assert routes.splitlines()[0].startswith("default via 10.64.0.1 dev wwan0 metric 10")
+
+
+@needs_root
+async def test_each_fault_hits_one_link_and_ends(world: World) -> None:
+    await world.carrier("wwan0", False)
+    assert not await reached(world, "wwan0")
+    assert await reached(world, "wwan1")
+    await world.carrier("wwan0", True)
+    assert await reached(world, "wwan0")
+    await world.blackhole("wwan0", True)
+    await world.blackhole("wwan0", True)
+    assert not await reached(world, "wwan0")
+    assert await reached(world, "wwan1")
+    _, device = await run(*world.exec(["ip", "link", "show", "wwan0"]))
+    assert "LOWER_UP" in device
+    await world.blackhole("wwan0", False)
+    assert await reached(world, "wwan0")
+    await world.loss("wwan0", 1.0)
+    async with asyncio.timeout(5):
+        while await reached(world, "wwan0"):
+            pass
+    await world.loss("wwan0", 0.0)
+    assert await reached(world, "wwan0")
+    await world.unplug("wwan0")
+    assert not await reached(world, "wwan0")
+    await world.plug("wwan0")
+    assert await reached(world, "wwan0")
+
+
+@needs_root
+async def test_a_program_outside_reaches_a_server_inside(world: World) -> None:
+    server = await asyncio.create_subprocess_exec(
+        *world.exec(["python3", "-c", ECHO]), stdout=asyncio.subprocess.PIPE
+    )
+    assert server.stdout is not None
+    port = int(await server.stdout.readline())
+    outside = await world.forward(0, port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", outside)
+    writer.write(b"over the border\n")
+    writer.write_eof()
+    assert await reader.read() == b"over the border\n"
+    writer.close()
+    await writer.wait_closed()
+    assert await server.wait() == 0
+    # The server is gone; the forwarder stays and closes what it cannot connect.
+    reader, writer = await asyncio.open_connection("127.0.0.1", outside)
+    assert await reader.read() == b""
+    writer.close()
+    await writer.wait_closed()
+
+
+ECHO = """
+import socket
+with socket.create_server(("127.0.0.1", 0)) as server:
+    print(server.getsockname()[1], flush=True)
+    connection, _ = server.accept()
+    with connection:
+        while data := connection.recv(4096):
+            connection.sendall(data)
+"""
+
+
+@needs_root
+async def test_nothing_is_left_behind_and_leftovers_are_taken_over() -> None:
+    await ip("netns", "add", f"{PREFIX}-router")
+    with pytest.raises(RuntimeError, match="a fault in the story"):
+        async with World.create(PREFIX) as world:
+            assert await reached(world, "wwan0")
+            await world.loss("wwan0", 0.5)
+            raise RuntimeError("a fault in the story")
+    assert PREFIX not in await namespaces()
+
+
+@needs_root
+async def test_a_refusal_carries_the_command_and_its_words(world: World) -> None:
+    with pytest.raises(LabError, match=r"ip -n .* link set nodev0 up: Cannot find device"):
+        await ip("-n", world.router, "link", "set", "nodev0", "up")
+
+
+async def test_without_root_it_says_so_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(links.os, "geteuid", lambda: 1000)
+    with pytest.raises(LabError, match=r"^network namespaces need root$"):
+        async with World.create(PREFIX):
+            pass
+
+
+@needs_root
+async def test_what_is_raised_inside_is_raised_outside(world: World) -> None:
+    with pytest.raises(ZeroDivisionError):
+        inside(world.router, lambda: 1 // 0)
+    with pytest.raises(FileNotFoundError):
+        inside("no-such-namespace", lambda: None)
