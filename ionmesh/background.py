@@ -46,10 +46,10 @@ class Repeater:
             self._condition.notify_all()
             if not self._healthy:
                 return False
-            ended = self._condition.wait_for(lambda: self._finished >= mine or self._stopping, timeout=wait_s)
-            if wait_s and not ended:
+            over = self._condition.wait_for(lambda: self._finished >= mine or self._stopping, timeout=wait_s)
+            if wait_s and not over:
                 self._healthy = False
-            return ended and self._healthy
+            return self._finished >= mine and self._healthy
 
     def stop(self, timeout_s: float) -> None:
         """Ask the thread to end and wait for it for at most `timeout_s`."""
@@ -58,11 +58,6 @@ class Repeater:
             self._condition.notify_all()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
-
-    @property
-    def alive(self) -> bool:
-        """Whether the thread is running."""
-        return self._thread.is_alive()
 
     def _run(self) -> None:
         try:
@@ -81,7 +76,7 @@ class Repeater:
         finally:
             with self._condition:
                 died = not self._stopping
-                self._healthy = False
+                self._stopping, self._healthy = True, False
                 self._condition.notify_all()
             if died:
                 log.error("the %s thread died", self._thread.name)

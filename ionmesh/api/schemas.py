@@ -119,7 +119,7 @@ class BankBody(_Strict):
     bankd: Annotated[str, Field(max_length=255)]
     server: Annotated[str, Field(max_length=255)] | None = None
     remsim_server_url: Annotated[str, Field(max_length=255)] | None = None
-    name: Annotated[str, Field(max_length=255)] = ""
+    name: Annotated[str, Field(max_length=255), AfterValidator(_storable)] = ""
 
 
 class SlotsBody(_Strict):

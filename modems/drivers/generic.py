@@ -229,7 +229,6 @@ class GenericDriver(Driver):
             return operator.name
         if plmn not in self._operator_names and await self._set_mode(NAME_FORM):
             self._operator_names[plmn] = (await self._operator_as_it_comes()).name
-            await self._set_mode(PLMN_FORM)
         return self._operator_names.get(plmn)
 
     async def _set_mode(self, command: str) -> bool:

@@ -172,7 +172,7 @@ class OrchestratorClient:
 
     async def _send_heartbeats(self) -> None:
         """Send them until only a registration helps, or somebody asks for one."""
-        wait_s, known, failures = FIRST_HEARTBEAT_S, False, 0
+        wait_s, confirmed, failures = FIRST_HEARTBEAT_S, False, 0
         while True:
             await self._pause(wait_s, for_results=failures == 0)
             if self._askers:
@@ -184,7 +184,7 @@ class OrchestratorClient:
                 verdict = policy.judge(error, registering=False)
                 if error.status in _FORGOTTEN:
                     self._become(IonmeshState.CONNECTING, f"registering again: {error}")
-                    if not known:
+                    if not confirmed:
                         # It accepted us a moment ago and knows us no more: do not ask in a circle.
                         await self._pause(self._heartbeats.interval_s(), for_results=False)
                     return
@@ -192,7 +192,7 @@ class OrchestratorClient:
                 # The assignment stands meanwhile, so there is no hurry beyond the usual interval.
                 wait_s = min(policy.wait_s(verdict, failures, self._random()), self._heartbeats.interval_s())
             else:
-                known, failures, wait_s = True, 0, self._heartbeats.interval_s()
+                confirmed, failures, wait_s = True, 0, self._heartbeats.interval_s()
                 self._become(IonmeshState.REGISTERED, "")
                 self._take(answer)
 

@@ -20,7 +20,9 @@ REMEMBERED = 256
 TIMEOUT_S = 300.0
 """The longest a command may take; a SIM switch with a modem restart needs about a minute."""
 DETAIL_CHARS = 8000
+LOGGED_CHARS = 200
 RESULTS_PER_HEARTBEAT = 50
+CUT_SHORT = "the daemon was restarted before it ended"
 
 Execute = Callable[[Command], Awaitable[str]]
 
@@ -75,21 +77,24 @@ class Commands:
         self._arrived = asyncio.Event()
 
     def restore(self) -> None:
-        """Take up what was known before a restart."""
+        """Take up what was known before a restart; what had not ended by then has failed."""
+        self._waiting.clear()
         for kept in self._store.commands():
             entry = _restored(kept)
             if entry is not None:
                 self._entries.setdefault(entry.id, entry)
+        for ident, entry in self._entries.items():
+            if entry.state is None:
+                self._entries[ident] = replace(entry, state=ResultState.FAILED, detail=CUT_SHORT)
 
     def accept(self, commands: Iterable[Command]) -> None:
         """Queue the commands not seen before; one that cannot be remembered is refused."""
-        new = [command for command in commands if command.id not in self._entries]
+        new = {command.id: command for command in commands if command.id not in self._entries}
         if not new:
             return
-        for command in new:
-            self._entries[command.id] = _Entry(command.id, command.type)
+        self._entries.update({ident: _Entry(ident, command.type) for ident, command in new.items()})
         kept = self._keep()
-        for command in new:
+        for command in new.values():
             log.info("command %s: %s", command.id, command.type)
             self._publish(CommandReceived(command.id, command.type))
             if kept:
@@ -147,7 +152,7 @@ class Commands:
         self._entries[command.id] = replace(entry, state=state, detail=detail[:DETAIL_CHARS])
         self._keep()
         level = logging.INFO if state is ResultState.DONE else logging.WARNING
-        log.log(level, "command %s (%s) %s: %s", command.id, command.type, state, detail)
+        log.log(level, "command %s (%s) %s: %s", command.id, command.type, state, detail[:LOGGED_CHARS])
         self._publish(CommandDone(command.id, command.type, state is ResultState.DONE, detail))
         self._on_result()
 
@@ -171,9 +176,8 @@ def _kept(entry: _Entry) -> dict[str, Any]:
 
 
 def _restored(kept: Any) -> _Entry | None:
-    """An entry from its file; a command that had not ended counts as failed."""
     try:
-        entry = _Entry(
+        return _Entry(
             str(kept["id"]),
             str(kept["type"]),
             None if kept["state"] is None else ResultState(kept["state"]),
@@ -183,6 +187,3 @@ def _restored(kept: Any) -> _Entry | None:
     except (KeyError, ValueError) as error:
         log.warning("a remembered command cannot be read: %r", error)
         return None
-    if entry.state is None:
-        return replace(entry, state=ResultState.FAILED, detail="the daemon was restarted before it ended")
-    return entry

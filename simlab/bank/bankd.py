@@ -48,19 +48,20 @@ class Bankd:
         self._server = server
         self._trace = trace
         self._workers: set[_Worker] = set()
-        self._tasks: asyncio.TaskGroup
+        self._listener: socket.socket
         self._main: asyncio.Task[None]
 
     async def __aenter__(self) -> "Bankd":
-        listener = socket.create_server((self.host, self.port))
-        listener.setblocking(False)
-        self.port = listener.getsockname()[1]
-        self._main = asyncio.create_task(self._run(listener))
+        self._listener = socket.create_server((self.host, self.port))
+        self._listener.setblocking(False)
+        self.port = self._listener.getsockname()[1]
+        self._main = asyncio.create_task(self._run())
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._main.cancel()
         await asyncio.wait([self._main])
+        self._listener.close()
 
     async def map(self, bank: BankSlot, client: ClientSlot) -> ResultCode:
         """Create a mapping; what stood in its way on either side is removed."""
@@ -106,16 +107,13 @@ class Bankd:
     def find(self, client: ClientSlot) -> BankSlot | None:
         return next((bank for bank, owner in self.mappings.items() if owner == client), None)
 
-    async def _run(self, listener: socket.socket) -> None:
-        try:
-            async with asyncio.TaskGroup() as self._tasks:
-                if self._server is not None:
-                    self._tasks.create_task(self._report(*self._server))
-                while True:
-                    sock, _ = await asyncio.get_running_loop().sock_accept(listener)
-                    self._tasks.create_task(self._client(sock))
-        finally:
-            listener.close()
+    async def _run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            if self._server is not None:
+                tasks.create_task(self._report(*self._server))
+            while True:
+                sock, _ = await asyncio.get_running_loop().sock_accept(self._listener)
+                tasks.create_task(self._client(sock))
 
     async def _client(self, sock: socket.socket) -> None:
         with sock:

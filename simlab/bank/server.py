@@ -76,19 +76,20 @@ class RemsimServer:
         self._trace = trace
         self._kept: set[ClientSlot] = set()
         self._peers: set[Peer] = set()
-        self._tasks: asyncio.TaskGroup
+        self._listener: socket.socket
         self._main: asyncio.Task[None]
 
     async def __aenter__(self) -> "RemsimServer":
-        listener = socket.create_server((self.host, self.port))
-        listener.setblocking(False)
-        self.port = listener.getsockname()[1]
-        self._main = asyncio.create_task(self._run(listener))
+        self._listener = socket.create_server((self.host, self.port))
+        self._listener.setblocking(False)
+        self.port = self._listener.getsockname()[1]
+        self._main = asyncio.create_task(self._run())
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self._main.cancel()
         await asyncio.wait([self._main])
+        self._listener.close()
 
     # What the REST interface asks for
 
@@ -139,14 +140,11 @@ class RemsimServer:
 
     # Connections
 
-    async def _run(self, listener: socket.socket) -> None:
-        try:
-            async with asyncio.TaskGroup() as self._tasks:
-                while True:
-                    sock, _ = await asyncio.get_running_loop().sock_accept(listener)
-                    self._tasks.create_task(self._serve(sock))
-        finally:
-            listener.close()
+    async def _run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                sock, _ = await asyncio.get_running_loop().sock_accept(self._listener)
+                tasks.create_task(self._serve(sock))
 
     async def _serve(self, sock: socket.socket) -> None:
         with sock:

@@ -95,7 +95,7 @@ async def test_lost_messages_lead_to_a_new_dump(world: World, monkeypatch: pytes
             # Nobody reads while the kernel reports a few hundred changes, the last of which counts.
             lines = [f"address add 10.1.{n // 250}.{n % 250}/32 dev wwan0" for n in range(400)]
             batch = "\n".join([*lines, "link set wwan1 down"])
-            subprocess.run(["ip", "-batch", "-"], input=batch, text=True, check=True)
+            subprocess.run(["ip", "-batch", "-"], input=batch, text=True, check=True)  # noqa: ASYNC221 - on purpose
             await until(watching, known, lambda k: len(k["wwan0"].addresses) == 401)
             assert known["wwan1"].objection == "interface down"
 

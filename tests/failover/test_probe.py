@@ -23,8 +23,8 @@ class Resolver(asyncio.DatagramProtocol):
         self.flags = flags
         self.asked: list[bytes] = []
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
+    def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]
+        # typeshed's base class has the general kind; this protocol is only used with datagrams.
         self.transport = transport
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:

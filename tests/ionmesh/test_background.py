@@ -41,7 +41,8 @@ def test_runs_at_start_and_when_woken() -> None:
     assert repeater.wake(DEADLINE_S)
     assert job.runs == 2
     repeater.stop(DEADLINE_S)
-    assert not repeater.alive
+    assert not repeater.wake(NEVER_S)
+    assert job.runs == 2
 
 
 def test_a_wake_during_a_run_gets_a_run_of_its_own() -> None:
@@ -95,13 +96,17 @@ def test_repeats_by_itself() -> None:
     "ignore::pytest.PytestUnhandledThreadExceptionWarning"
 )  # the thread dies on purpose
 def test_an_unforeseen_error_is_reported_and_releases_who_waits() -> None:
-    died = threading.Event()
+    died, may_break = threading.Event(), threading.Event()
 
     def broken() -> bool:
+        assert may_break.wait(DEADLINE_S)
         raise LookupError("not foreseen")
 
     repeater = Repeater("test", NEVER_S, broken, died.set)
     repeater.start()
+    breaker = threading.Timer(0.02, may_break.set)
+    breaker.start()
+    assert not repeater.wake(NEVER_S), "released by the death of the thread it waited for"
     assert died.wait(DEADLINE_S)
-    assert not repeater.wake(NEVER_S)
+    breaker.join()
     repeater.stop(DEADLINE_S)

@@ -42,6 +42,14 @@ def test_a_repeated_command_is_not_run_again(tmp_path: Path) -> None:
     assert later.executed == []
 
 
+def test_a_command_given_twice_in_one_answer_runs_once(tmp_path: Path) -> None:
+    twice = command("a")
+    twice = HttpAnswer(200, {**twice.body, "commands": [*twice.body["commands"], *twice.body["commands"]]})
+    router = Router(FakeIonmesh(heartbeat=[twice, BEAT]), tmp_path)
+    run(router.run_for(30))
+    assert [ran.id for ran in router.executed] == ["a"]
+
+
 def test_a_failed_command_says_why(tmp_path: Path) -> None:
     ionmesh = FakeIonmesh(heartbeat=[command("a", "restart"), BEAT])
     router = Router(ionmesh, tmp_path)
@@ -80,6 +88,20 @@ def test_a_command_cut_short_by_a_restart_has_failed(tmp_path: Path) -> None:
     ]
 
 
+def test_a_client_run_again_answers_for_what_it_was_doing(tmp_path: Path) -> None:
+    ionmesh = FakeIonmesh(heartbeat=[command("a"), command("b"), BEAT])
+    router = Router(ionmesh, tmp_path)
+    router.hang = True
+
+    async def story() -> None:
+        await router.run_for(10)
+        await router.run_for(100)
+
+    run(story())
+    told = [entry for beat in results(ionmesh) for entry in beat]
+    assert [(entry["id"], entry["state"]) for entry in told] == [("a", "failed"), ("b", "acked")]
+
+
 def test_a_result_survives_until_it_is_told(tmp_path: Path) -> None:
     lost = HttpAnswer(500, {})
     ionmesh = FakeIonmesh(heartbeat=[command("a"), lost, lost, BEAT])
@@ -87,6 +109,13 @@ def test_a_result_survives_until_it_is_told(tmp_path: Path) -> None:
     run(router.run_for(30))
     assert ionmesh.times("heartbeat") == [2, 2, 4, 8]
     assert [len(beat) for beat in results(ionmesh)] == [0, 1, 1, 1]
+
+
+def test_a_told_result_is_not_told_again_after_a_restart(tmp_path: Path) -> None:
+    run(Router(FakeIonmesh(heartbeat=[command("a"), BEAT]), tmp_path).run_for(10))
+    ionmesh = FakeIonmesh()
+    run(Router(ionmesh, tmp_path).run_for(10))
+    assert results(ionmesh) == [[]]
 
 
 def test_what_cannot_be_recorded_is_not_run(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Answers that are odd, old or hostile."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -114,10 +115,14 @@ def test_a_bad_command_does_not_spoil_the_others() -> None:
 
 
 @pytest.mark.parametrize("text", ["2026-01-01T00:10:00Z", "2026-01-01T00:10:00", "2026-01-01T01:10:00+01:00"])
-def test_times(text: str) -> None:
+def test_times(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "UTC-05")
+    time.tzset()
     command = wire.parse_command({"id": "a", "type": "restart", "expires_at": text})
     assert command is not None
     assert command.expires_at == 1767226200.0
+    monkeypatch.undo()
+    time.tzset()
 
 
 @pytest.mark.parametrize("body", [{"assignment": []}, {"commands": {}}, {"next_heartbeat_interval": "60"}])

@@ -34,6 +34,7 @@ def upgrade() -> None:
     _create_sim_banks()
     _create_sim_bank_slots()
     _create_service_profiles()
+    _index_service_profiles()
     _create_client_commands()
     _create_client_state()
 
@@ -201,6 +202,9 @@ def _create_service_profiles() -> None:
         ),
         sa.PrimaryKeyConstraint("profile_id", name=op.f("pk_service_profiles")),
     )
+
+
+def _index_service_profiles() -> None:
     op.create_index(
         "ix_service_profiles_history",
         "service_profiles",

@@ -204,23 +204,23 @@ def test_a_poll_that_waits_too_long_is_dropped_unsent_and_a_command_is_not() -> 
     converse(port, story)
 
 
-def test_a_waiting_command_may_be_cancelled_at_the_moment_its_turn_comes() -> None:
+def test_a_turn_given_to_a_command_that_is_just_being_cancelled_goes_on_to_the_next() -> None:
     async def story(channel: Channel) -> None:
-        first = asyncio.create_task(channel.run("AT+ONE", timeout_s=1))
+        async def first_then_cancel_second() -> None:
+            await channel.run("AT+ONE", timeout_s=1)
+            # The second has been given its turn and has not run yet.
+            second.cancel()
+
+        first = asyncio.create_task(first_then_cancel_second())
+        await asyncio.sleep(0)
         second = asyncio.create_task(channel.run("AT+TWO", timeout_s=1))
         third = asyncio.create_task(channel.run("AT+THREE", timeout_s=1))
-        await asyncio.sleep(0)
-        first.add_done_callback(lambda _: second.cancel())
-        port.say_now("\r\nOK\r\n")
-        await asyncio.wait([first, second])
-        assert second.cancelled()
         assert await asyncio.wait_for(third, timeout=5) == ()
+        assert first.done()
+        assert second.cancelled()
+        assert port.written == ["AT+ONE", "AT+THREE"]
 
-    def react(port: FakePort, command: str) -> None:
-        if command in {"AT", "AT+THREE"}:
-            port.say("\r\nOK\r\n")
-
-    port = FakePort(react)
+    port = FakePort(lambda port, command: port.say("\r\nOK\r\n", after_s=0.1))
     converse(port, story)
 
 

@@ -138,7 +138,7 @@ def test_answers(usim: Usim, commands: tuple[str, ...], answer: str) -> None:
 
 
 def test_get_response_tells_the_right_length_and_gives_the_rest(usim: Usim) -> None:
-    length = int(ask(usim, SELECT_USIM)[2:], 16)
+    length = bytes.fromhex(ask(usim, SELECT_USIM))[1]
     assert ask(usim, "00c00000ff") == f"6c{length:02x}"
     assert ask(usim, "00c0000004").endswith(f"61{length - 4:02x}")
     assert ask(usim, f"00c00000{length - 4:02x}").endswith("9000")

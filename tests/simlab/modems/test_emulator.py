@@ -251,6 +251,15 @@ async def test_nothing_is_attached_with_the_radio_off(tmp_path: Path) -> None:
         assert await ask(at, "AT+CIMI") == (OTHER_SIM.imsi,)
 
 
+async def test_a_modem_that_is_plugged_in_again_has_its_radio_on(tmp_path: Path) -> None:
+    async with rm500q(tmp_path) as modem:
+        async with talking(modem) as at:
+            await ask(at, "AT+CFUN=4")
+        modem.set_state(ModemState.GONE)
+        modem.set_state(ModemState.REGISTERED)
+        await reached(modem, ModemState.REGISTERED)
+
+
 async def test_a_reset_takes_the_port_away_and_forgets_the_modes(tmp_path: Path) -> None:
     async with rm500q(tmp_path) as modem:
         async with open_port(modem.link_path) as port, Channel(port) as at:
