@@ -40,6 +40,7 @@ class Reconciler:
         self._database = database
         self._connect = connect
         self._failing: set[str] = set()
+        self._noted: dict[str, tuple[Collection[int], Collection[int]]] = {}
 
     def run(self) -> bool:
         """Reconcile every server once. Returns whether all of them hold what they must hold."""
@@ -60,9 +61,7 @@ class Reconciler:
         server = self._connect(plan.url)
         try:
             refused = _apply(server, plan)
-            connected = server.connected_banks()
-            with self._database.write() as session:
-                slotmaps.note_bankd(session, plan, connected)
+            self._note_bankds(plan, server.connected_banks())
         except RemsimServerError as error:
             self._note_failure(plan.url, error.reason)
             return False
@@ -74,6 +73,14 @@ class Reconciler:
             return False
         self._note_recovery(plan.url)
         return True
+
+    def _note_bankds(self, plan: ServerPlan, connected: Collection[int]) -> None:
+        # Only news is worth the writer lock: a run follows every registration.
+        if self._noted.get(plan.url) == (plan.bank_ids, connected):
+            return
+        with self._database.write() as session:
+            slotmaps.note_bankd(session, plan, connected)
+        self._noted[plan.url] = (plan.bank_ids, connected)
 
     def _note_failure(self, what: str, reason: str) -> None:
         level = logging.DEBUG if what in self._failing else logging.WARNING

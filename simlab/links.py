@@ -28,6 +28,9 @@ PROBE_ADDRESSES = ("198.18.0.53", "198.18.0.54")
 # 198.18.0.0/15 is set aside for benchmarks of network devices (RFC 2544): it is never routed.
 
 LOSS_SLOT_S = 0.2
+_VOID = "void"
+"""A device of the world that swallows what is routed to it without a word."""
+
 _CLONE_NEWNET = 0x40000000
 _NETNS_FOLDER = Path("/run/netns")
 
@@ -135,8 +138,9 @@ class World:
 
     async def blackhole(self, link: str, on: bool) -> None:
         """Let nothing come back over a link whose carrier stays up."""
+        # Not a `blackhole` route: that one tells the sender, and a server in the world would stumble.
         verb = "replace" if on else "del"
-        await ip("-n", self.world, "route", verb, "blackhole", f"{self.links[link].address}/32")
+        await ip("-n", self.world, "route", verb, f"{self.links[link].address}/32", "dev", _VOID)
 
     async def loss(self, link: str, share: float, *, seed: int = 0) -> None:
         """Lose this share (0..1) of the link's answers, in bursts of 0.2 s as a fading radio does.
@@ -210,6 +214,9 @@ class World:
             await ip("-n", namespace, "link", "set", "lo", "up")
         for address in (SERVICE_ADDRESS, *PROBE_ADDRESSES):
             await ip("-n", self.world, "address", "add", f"{address}/32", "dev", "lo")
+        await ip("-n", self.world, "link", "add", _VOID, "type", "veth", "peer", "name", f"{_VOID}-end")
+        for device in (_VOID, f"{_VOID}-end"):
+            await ip("-n", self.world, "link", "set", device, "arp", "off", "up")
         for link in self.links.values():
             await self._wire(link)
 

@@ -1,4 +1,7 @@
-"""Alembic's entry point: runs migrations on the connection `ionmesh.schema` hands over."""
+"""Alembic's entry point: runs migrations on the connection `ionmesh.schema` hands over.
+
+That connection is in a transaction, so a migration that fails leaves nothing behind.
+"""
 
 from alembic import context
 
@@ -8,7 +11,5 @@ context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=Base.metadata,
     render_as_batch=True,
-    # SQLite's DDL is transactional once the driver keeps its hands off transactions, as ionmesh.db arranges.
-    transactional_ddl=True,
 )
 context.run_migrations()

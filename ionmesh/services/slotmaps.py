@@ -85,11 +85,9 @@ def repair(plan: ServerPlan, actual: Collection[SlotMap]) -> Repair:
 
 
 def note_bankd(session: Session, plan: ServerPlan, connected_bank_ids: Collection[int]) -> None:
-    """Write down which of the server's bankds are connected; unchanged rows are not written."""
+    """Write down which of the server's bankds are connected."""
     for bank in session.scalars(select(Bank).where(Bank.bank_id.in_(plan.bank_ids))):
-        connected = bank.bank_id in connected_bank_ids
-        if bank.bankd_connected is not connected:
-            bank.bankd_connected = connected
+        bank.bankd_connected = bank.bank_id in connected_bank_ids
 
 
 def _sorted(maps: Iterable[SlotMap]) -> tuple[SlotMap, ...]:

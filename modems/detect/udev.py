@@ -20,16 +20,16 @@ def candidates() -> tuple[Candidate, ...]:
 
     Raises Unsupported on a system without libudev.
     """
-    return group(_nodes())
-
-
-def _nodes() -> Iterator[dict[str, str]]:
     try:
         import pyudev
     except ImportError as error:
         # pyudev itself may be there and the C library it wraps not.
         raise Unsupported("this system", f"looking for modems: {error}") from error
-    context = pyudev.Context()
+    return group(nodes(pyudev.Context()))
+
+
+def nodes(context: "pyudev.Context") -> Iterator[dict[str, str]]:
+    """Return what is attached in the form `group` takes; virtual devices and other buses are left out."""
     for subsystem in SUBSYSTEMS:
         for device in context.list_devices(subsystem=subsystem):
             bus = _bus(device)

@@ -22,7 +22,7 @@ from remsimd.events import (
     SimSwitched,
     SimSwitching,
 )
-from remsimd.failover import explanation, health, machine, netifd, via
+from remsimd.failover import explanation, health, machine, via
 from remsimd.failover.devices import Devices
 from remsimd.failover.health import Evidence, Held, KernelSays, LinkState, ModemSays, Released, RoundDone
 from remsimd.failover.links import LinkFacts, LinkSource
@@ -31,6 +31,7 @@ from remsimd.failover.mover import Mover, Wanted
 from remsimd.failover.probe import Prober
 from remsimd.failover.rounds import Rounds
 from remsimd.failover.routes import Routing, route_over
+from remsimd.netifd import device_of
 
 _log = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ class FailoverEngine:
         prober: Prober,
         netlink: LinkSource,
         publish: Callable[[Event], None],
-        resolve: Callable[[str], Awaitable[str | None]] = netifd.device_of,
+        resolve: Callable[[str], Awaitable[str | None]] = device_of,
     ) -> None:
         self._config = config
         self._links = {link.name: link for link in links}

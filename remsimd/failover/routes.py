@@ -1,10 +1,11 @@
 """Moving the data: the only place of the daemon that changes routes and rules.
 
-remsimd's rules come before the main table's and use two tables of its own:
+remsimd's rules come right before the main table's, after everything that a router's own
+configuration directs elsewhere (netifd's source rules, pbr, mwan3), and use two own tables:
 
-    980  everything but a default route is looked up in main as ever
-    981  forwarded traffic: what must not leave is refused here (GATE_TABLE)
-    982  the default route over the active link (ROUTE_TABLE)
+    32000  everything but a default route is looked up in main as ever
+    32001  forwarded traffic: what must not leave is refused here (GATE_TABLE)
+    32002  the default route over the active link (ROUTE_TABLE)
 
 A lookup that finds nothing there goes on to main, which is not touched: without the rules the
 router routes as its own configuration says. Sockets bound to another device pass through to main
@@ -24,7 +25,7 @@ from remsimd.failover.links import Hop, LinkFacts
 
 _log = logging.getLogger(__name__)
 
-PREFERENCE = 980
+PREFERENCE = 32000
 GATE_TABLE = 980
 ROUTE_TABLE = 981
 OWN_TABLES = frozenset({GATE_TABLE, ROUTE_TABLE})

@@ -67,16 +67,7 @@ class OrchestratorClient:
         self._execute = execute
         self._client_name = client_name
         self._hardware_info = hardware_info
-        self._request = RegisterRequest(
-            client_id=client_name,
-            mapping_mode=config.mapping_mode.value,
-            tenant_id=config.tenant_id,
-            mcc_mnc=config.mcc_mnc,
-            carrier=config.carrier,
-            preferred_bank_id=config.preferred_bank_id,
-            software_version=software_version,
-            fingerprint=fingerprint,
-        )
+        self._request = _wish(config, client_name, software_version, fingerprint)
         self._store = Store(state_dir, owner=f"{config.url} tenant {config.tenant_id} {client_name}")
         self._calls = Calls(config, http, via=via, publish=publish)
         self._commands = Commands(self._carry_out, self._store, publish=publish, on_result=self._look_up)
@@ -253,3 +244,19 @@ class OrchestratorClient:
                     await self._attention.wait()
             except TimeoutError:
                 return
+
+
+def _wish(
+    config: IonmeshConfig, client_name: str, software_version: str, fingerprint: str | None
+) -> RegisterRequest:
+    """The registration, but for the hardware, which may be known later."""
+    return RegisterRequest(
+        client_id=client_name,
+        mapping_mode=config.mapping_mode.value,
+        tenant_id=config.tenant_id,
+        mcc_mnc=config.mcc_mnc,
+        carrier=config.carrier,
+        preferred_bank_id=config.preferred_bank_id,
+        software_version=software_version,
+        fingerprint=fingerprint,
+    )

@@ -36,6 +36,8 @@ from remsimd.sim.frontend import SlotStatus
 
 NAME_OCTETS = 32
 SOFTWARE = "remsimd"
+COMPLAINTS_MAX = 64
+"""A peer chooses part of the texts; it must not choose how much is remembered."""
 
 log = logging.getLogger(__name__)
 
@@ -196,9 +198,13 @@ class RsproClient:
             case ev.LinkReport():
                 self._report(action)
             case ev.Trouble():
-                level = logging.DEBUG if action.text in self._complaints else logging.WARNING
-                self._complaints.add(action.text)
-                log.log(level, "%s", action.text)
+                self._complain(action.text)
+
+    def _complain(self, text: str) -> None:
+        """WARNING the first time, DEBUG from then on until a connection comes up."""
+        log.log(logging.DEBUG if text in self._complaints else logging.WARNING, "%s", text)
+        if len(self._complaints) < COMPLAINTS_MAX:
+            self._complaints.add(text)
 
     # Connections
 

@@ -1,6 +1,7 @@
 """One TCP connection that carries RSPRO, for the one life it has."""
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -49,14 +50,14 @@ class Connection:
         try:
             reader, writer = await self._opener.open(self._endpoint.host, self._endpoint.port)
         except OSError as error:
-            return str(error) or type(error).__name__
+            return _reason(error)
         try:
             _no_delay(writer)
             self._writer = writer
             self._on_opened(_peer_host(writer))
             return await self._read(reader)
         except OSError as error:
-            return str(error) or type(error).__name__
+            return _reason(error)
         except RsproError as error:
             return f"protocol broken: {error}"
         finally:
@@ -85,6 +86,13 @@ def _no_delay(writer: asyncio.StreamWriter) -> None:
         # A peer that is already gone shows at the first read, not here.
         with suppress(OSError):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _reason(error: OSError) -> str:
+    """What went wrong, without the addresses that asyncio puts into the text."""
+    if error.errno and not isinstance(error, socket.gaierror):
+        return os.strerror(error.errno)
+    return error.strerror or str(error) or type(error).__name__
 
 
 def _peer_host(writer: asyncio.StreamWriter) -> str | None:

@@ -35,6 +35,8 @@ __all__ = ["Session", "step"]
 
 TPDU_OCTETS = range(5, 261)
 """Deployed bankds close the connection on any other length."""
+ATR_TIMEOUT_S = 30.0
+"""A bankd that has the card sends its ATR at once; one without waits with us, however long."""
 IDENTIFIERS = range(1024)
 IDENTITY_IN_USE_S = (10.0, 20.0)
 """The server keeps the connection of a vanished client until its PING fails, up to 40 s."""
@@ -177,6 +179,8 @@ class _Rules(Turn):
             self.lose(peer, f"refused: {pdu.result_name(message.result)}", delay_s)
             return
         self.put(peer, links.accepted(link, self.now_s))
+        if peer is BANKD and not waiting:
+            self.set(atr_due_s=self.now_s + ATR_TIMEOUT_S)
         detail = "the bank has no card for us yet" if waiting else ""
         self.set(detail=detail)
         self.report(link, True, detail)
@@ -235,7 +239,7 @@ class _Rules(Turn):
         self.send(BANKD, pdu.SetAtrRes(ResultCode.OK), tag)
         first = self.session.atr is None
         changed = self.session.offered != message.atr
-        self.set(atr=message.atr, offered=message.atr, hold_until_s=None, detail="")
+        self.set(atr=message.atr, offered=message.atr, atr_due_s=None, hold_until_s=None, detail="")
         if changed:
             self.actions.append(Offer(message.atr))
         if first:
@@ -293,6 +297,8 @@ class _Rules(Turn):
         for peer in (SERVER, BANKD):
             self._tick_link(peer)
         session, now_s = self.session, self.now_s
+        if session.atr_due_s is not None and now_s >= session.atr_due_s:
+            self.lose(BANKD, f"no ATR within {ATR_TIMEOUT_S:.0f} s")
         if session.command_due_s is not None and now_s >= session.command_due_s:
             self.lose(BANKD, f"no answer to a TPDU within {TPDU_TIMEOUT_S:.0f} s")
         if session.hold_until_s is not None and now_s >= session.hold_until_s:

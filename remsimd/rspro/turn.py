@@ -33,6 +33,7 @@ class Session:
     bank_slot: BankSlot | None = None
     atr: bytes | None = None
     offered: bytes | None = None
+    atr_due_s: float | None = None
     hold_until_s: float | None = None
     command: Command | None = None
     command_due_s: float | None = None
@@ -55,7 +56,8 @@ class Session:
     @property
     def deadline_s(self) -> float | None:
         """When the next Tick is due at the latest; None when nothing is awaited."""
-        times = (self.server.deadline_s, self.bankd.deadline_s, self.command_due_s, self.hold_until_s)
+        links_s = (self.server.deadline_s, self.bankd.deadline_s)
+        times = (*links_s, self.command_due_s, self.hold_until_s, self.atr_due_s)
         return min((time for time in times if time is not None), default=None)
 
 
@@ -111,13 +113,13 @@ class Turn:
     def unmap(self, reason: str) -> None:
         self.withdraw(reason)
         self.stop(BANKD)
-        self.set(bank_slot=None, atr=None, detail=reason)
+        self.set(bank_slot=None, atr=None, atr_due_s=None, detail=reason)
 
     def bankd_gone(self, reason: str) -> None:
         """The card session ended; the modem may keep its card for the grace time."""
         if self.session.command_due_s is not None:
             self.fail_command(reason)
-        self.set(atr=None)
+        self.set(atr=None, atr_due_s=None)
         if self.session.offered is not None and self.session.hold_until_s is None:
             self.set(hold_until_s=self.now_s + self.session.rules.hold_s)
 

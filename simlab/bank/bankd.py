@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Iterable
+from functools import partial
 
 from remsimd.rspro import pdu
 from remsimd.rspro.pdu import BankSlot, ClientSlot, ComponentIdentity, ComponentType, ResultCode, RsproPdu
@@ -112,17 +113,18 @@ class Bankd:
             if self._server is not None:
                 tasks.create_task(self._report(*self._server))
             while True:
-                sock, _ = await asyncio.get_running_loop().sock_accept(self._listener)
-                tasks.create_task(self._client(sock))
+                sock, address = await asyncio.get_running_loop().sock_accept(self._listener)
+                # Closed by a callback: a task may be cancelled before it begins.
+                client = tasks.create_task(self._client(sock, address[0]))
+                client.add_done_callback(partial(_close, sock))
 
-    async def _client(self, sock: socket.socket) -> None:
-        with sock:
-            worker = _Worker(self, Peer(sock, self.quirks, single_recv=True, trace=self._trace))
-            self._workers.add(worker)
-            try:
-                await worker.run()
-            finally:
-                self._workers.discard(worker)
+    async def _client(self, sock: socket.socket, address: str) -> None:
+        worker = _Worker(self, Peer(sock, address, self.quirks, single_recv=True, trace=self._trace))
+        self._workers.add(worker)
+        try:
+            await worker.run()
+        finally:
+            self._workers.discard(worker)
 
     async def _report(self, host: str, port: int) -> None:
         """Be a bank of the server, and be so again whenever it is lost."""
@@ -135,12 +137,12 @@ class Bankd:
                 except OSError:
                     await asyncio.sleep(RECONNECT_S)
                     continue
-                await self._serve_server(Peer(sock, self.quirks))
+                await self._serve_server(Peer(sock, host, self.quirks))
             await asyncio.sleep(RECONNECT_S)
 
     async def _serve_server(self, peer: Peer) -> None:
         await peer.send(pdu.ConnectBankReq(IDENTITY, self.bank_id, self.slots))
-        async for request in peer.pdus():
+        async for request in peer.pdus:
             match request.msg:
                 case pdu.CreateMappingReq(client, bank):
                     await peer.send(pdu.CreateMappingRes(await self.map(bank, client)), answers=request)
@@ -174,7 +176,7 @@ class _Worker:
         self._vcc, self._reset = True, False
 
     async def run(self) -> None:
-        async for request in self.peer.pdus():
+        async for request in self.peer.pdus:
             if not await self._handle(request):
                 return
 
@@ -241,3 +243,7 @@ class _Worker:
         self._vcc, self._reset = vcc, status.reset_active
         if (fell or rose) and self._usim is not None:
             self._usim.reset()
+
+
+def _close(sock: socket.socket, _: asyncio.Task[None]) -> None:
+    sock.close()

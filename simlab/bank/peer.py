@@ -19,30 +19,27 @@ Trace = Callable[[str, bytes], None]
 
 class Peer:
     """Reads PDUs, answers the keepalive, sends. Works on a bare socket, because some quirks
-    are about single recv calls."""
+    are about single recv calls.
+
+    `pdus` are the PDUs that arrive, until the connection ends or stops being RSPRO; it may be
+    iterated over in several places, one after the other. `address` is the other side's.
+    """
 
     def __init__(
-        self, sock: socket.socket, quirks: Quirks, *, single_recv: bool = False, trace: Trace | None = None
+        self,
+        sock: socket.socket,
+        address: str,
+        quirks: Quirks,
+        *,
+        single_recv: bool = False,
+        trace: Trace | None = None,
     ) -> None:
+        self.address = address
+        self.pdus: AsyncIterator[RsproPdu] = self._pdus()
         self._sock = sock
         self._quirks = quirks
         self._single_recv = single_recv and quirks.single_recv
         self._trace = trace
-        self.address: str = sock.getpeername()[0]
-
-    async def pdus(self) -> AsyncIterator[RsproPdu]:
-        """The PDUs that arrive, until the connection ends or stops being RSPRO."""
-        frames = self._one_recv_frames() if self._single_recv else self._frames()
-        async for frame in frames:
-            if self._trace is not None:
-                self._trace("in", _bytes(frame))
-            if frame.proto is ipa.Proto.CCM:
-                await self._ccm(frame.body[0])
-                continue
-            try:
-                yield codec.decode(frame.body)
-            except RsproError:
-                return
 
     async def send(self, message: Message, *, answers: RsproPdu | None = None) -> None:
         """Send a message; an answer carries the tag that deployed programs give it."""
@@ -65,6 +62,19 @@ class Peer:
             self._sock.shutdown(socket.SHUT_RDWR)
         except OSError:
             return
+
+    async def _pdus(self) -> AsyncIterator[RsproPdu]:
+        frames = self._one_recv_frames() if self._single_recv else self._frames()
+        async for frame in frames:
+            if self._trace is not None:
+                self._trace("in", _bytes(frame))
+            if frame.proto is ipa.Proto.CCM:
+                await self._ccm(frame.body[0])
+                continue
+            try:
+                yield codec.decode(frame.body)
+            except RsproError:
+                return
 
     async def _ccm(self, kind: int) -> None:
         if kind == ipa.Ccm.PING and self._quirks.pong:

@@ -4,6 +4,7 @@ import asyncio
 import socket
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from ipaddress import IPv4Address
 
 from remsimd.rspro import pdu
@@ -143,32 +144,30 @@ class RemsimServer:
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             while True:
-                sock, _ = await asyncio.get_running_loop().sock_accept(self._listener)
-                tasks.create_task(self._serve(sock))
+                sock, address = await asyncio.get_running_loop().sock_accept(self._listener)
+                # Closed by a callback: a task may be cancelled before it begins.
+                peer = tasks.create_task(self._serve(sock, address[0]))
+                peer.add_done_callback(partial(_close, sock))
 
-    async def _serve(self, sock: socket.socket) -> None:
-        with sock:
-            peer = Peer(sock, self.quirks, trace=self._trace)
-            self._peers.add(peer)
-            timeout = asyncio.get_running_loop().call_later(CONNECT_TIMEOUT_S, peer.close)
-            try:
-                async for request in peer.pdus():
-                    match request.msg:
-                        case pdu.ConnectBankReq(identity, bank_id, slots):
-                            timeout.cancel()
-                            await self._bank(request, Bank(peer, identity, bank_id, slots))
-                            return
-                        case pdu.ConnectClientReq(identity, slot) if slot is not None:
-                            if not self.quirks.greet:
-                                continue
-                            timeout.cancel()
-                            await self._client(request, Client(peer, identity, slot))
-                            return
-                        case _:
-                            return
-            finally:
-                timeout.cancel()
-                self._peers.discard(peer)
+    async def _serve(self, sock: socket.socket, address: str) -> None:
+        peer = Peer(sock, address, self.quirks, trace=self._trace)
+        self._peers.add(peer)
+        timeout = asyncio.get_running_loop().call_later(CONNECT_TIMEOUT_S, peer.close)
+        try:
+            async for request in peer.pdus:
+                match request.msg:
+                    case pdu.ConnectClientReq() if not self.quirks.greet:
+                        continue
+                    case pdu.ConnectBankReq(identity, bank_id, slots):
+                        timeout.cancel()
+                        await self._bank(request, Bank(peer, identity, bank_id, slots))
+                    case pdu.ConnectClientReq(identity, slot) if slot is not None:
+                        timeout.cancel()
+                        await self._client(request, Client(peer, identity, slot))
+                return
+        finally:
+            timeout.cancel()
+            self._peers.discard(peer)
 
     async def _bank(self, request: RsproPdu, bank: Bank) -> None:
         if bank.bank_id in self.banks:
@@ -180,7 +179,7 @@ class RemsimServer:
             await bank.peer.send(pdu.ConnectBankRes(IDENTITY, ResultCode.OK), answers=request)
             for slot_map in maps:
                 await self._push(slot_map)
-            async for answer in bank.peer.pdus():
+            async for answer in bank.peer.pdus:
                 if isinstance(answer.msg, pdu.CreateMappingRes):
                     await self._acknowledged(bank)
         finally:
@@ -198,7 +197,7 @@ class RemsimServer:
         try:
             await client.peer.send(pdu.ConnectClientRes(IDENTITY, ResultCode.OK), answers=request)
             await self._configure(client)
-            async for _ in client.peer.pdus():
+            async for _ in client.peer.pdus:
                 pass
         finally:
             del self.clients[client.slot]
@@ -241,3 +240,7 @@ class RemsimServer:
     async def _tell(self, client: Client, message: pdu.ConfigClientBankReq) -> None:
         client.told = None if message.bankd == NO_BANKD else message
         await client.peer.send(message)
+
+
+def _close(sock: socket.socket, _: asyncio.Task[None]) -> None:
+    sock.close()

@@ -35,9 +35,18 @@ class RemoteSim:
         try:
             async with asyncio.timeout(self._timeout_s):
                 self._reader, self._writer = await asyncio.open_unix_connection(self._path)
-                await self._card()
         except (OSError, TimeoutError) as error:
             raise SimFailure(f"{self._path}: no card: {error}") from error
+        inserted = False
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._card()
+            inserted = True
+        except (OSError, TimeoutError) as error:
+            raise SimFailure(f"{self._path}: no card: {error}") from error
+        finally:
+            if not inserted:
+                self._writer.close()
         return self
 
     async def __aexit__(

@@ -13,7 +13,7 @@ from ionmesh.cli import main
 from ionmesh.clock import utcnow
 from ionmesh.db import Database
 from ionmesh.errors import Unauthorized
-from ionmesh.models import Scope, Slot, Tenant
+from ionmesh.models import MappingMode, Scope, Slot, Tenant
 from ionmesh.services import keys, registration
 from ionmesh.services.registration import Registration
 from tests.ionmesh.remsim import FakeRemsimServer
@@ -107,7 +107,7 @@ def test_doctor_tells_what_is_missing_and_then_that_all_is_well(path: Path) -> N
         assert "5 slots, 5 available" in done("doctor")
         database = Database(f"sqlite:///{path}")
         with database.write() as session:
-            wanted = Registration("r1", registration.MappingMode.ONE_TO_ONE_SWSIM)
+            wanted = Registration("r1", MappingMode.ONE_TO_ONE_SWSIM)
             registration.register(session, 1, wanted, utcnow(), utcnow() - utcnow())
         database.close()
         assert "1 maps wanted, 1 missing, 0 stale" in ionmesh("doctor").output

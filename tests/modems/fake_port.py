@@ -7,7 +7,7 @@ from modems.errors import PortGone
 
 
 class FakePort:
-    """Implements `modems.at.channel.BytePort`; `react` is called with every command written."""
+    """A `modems.at.channel.BytePort`; `react`, which may be changed, is called with every command written."""
 
     def __init__(self, react: "Callable[[FakePort, str], None] | None" = None) -> None:
         self.name = "fake"
@@ -15,15 +15,15 @@ class FakePort:
         self.on_gone: Callable[[PortGone], None] | None = None
         self.written: list[str] = []
         self.gone = False
-        self._react = react
+        self.react = react
 
     def write(self, data: bytes) -> None:
         if self.gone:
             raise PortGone(self.name)
         command = data.decode("ascii").rstrip("\r")
         self.written.append(command)
-        if self._react is not None:
-            self._react(self, command)
+        if self.react is not None:
+            self.react(self, command)
 
     def say(self, text: str, *, after_s: float = 0.0) -> None:
         """Let the modem send `text` later."""

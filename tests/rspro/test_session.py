@@ -193,6 +193,26 @@ def test_card_not_present_keeps_the_connection_until_the_atr_comes() -> None:
     assert stage.state is RsproState.OPERATIONAL
 
 
+def test_a_bankd_that_has_a_card_and_keeps_its_atr_is_given_up() -> None:
+    stage = Stage().to_bankd()
+    stage.wait(29.9)
+    assert stage.opens(BANKD) == 1
+    stage.wait(0.2)
+    assert stage.opens(BANKD) == 2
+
+
+def test_a_bankd_without_a_card_is_waited_for_however_long() -> None:
+    stage = Stage().to_server()
+    stage.hear(SERVER, CONFIG)
+    stage.connect(BANKD, ResultCode.CARD_NOT_PRESENT)
+    for _ in range(40):
+        stage.wait(30)
+        for peer in (SERVER, BANKD):
+            stage.feed(ev.ArrivedCcm(peer, stage.number(peer), Ccm.PONG))
+    assert stage.opens(BANKD) == 1
+    assert stage.state is RsproState.WAIT_ATR
+
+
 @pytest.mark.parametrize("code", [ResultCode.ILLEGAL_CLIENT_ID, 77])
 def test_other_refusals_by_the_bankd_are_retried(code: int) -> None:
     stage = Stage()
@@ -207,7 +227,7 @@ def test_other_refusals_by_the_bankd_are_retried(code: int) -> None:
 
 @pytest.mark.parametrize("peer", [SERVER, BANKD])
 def test_pings_every_30_s_and_gives_up_without_a_pong(peer: pdu.ComponentType) -> None:
-    stage = Stage().to_bankd()
+    stage = Stage().to_card()
     number = stage.number(peer)
     stage.wait(30)
     assert SendCcm(peer, number, Ccm.PING) in stage.log

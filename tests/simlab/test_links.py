@@ -49,9 +49,9 @@ async def reached(world: World, link: str) -> bool:
     async def connect() -> bool:
         sock = links.socket.socket()
         with sock:
-            sock.setsockopt(links.socket.SOL_SOCKET, links.socket.SO_BINDTODEVICE, link.encode())
             sock.setblocking(False)
             try:
+                sock.setsockopt(links.socket.SOL_SOCKET, links.socket.SO_BINDTODEVICE, link.encode())
                 async with asyncio.timeout(0.3):
                     await asyncio.get_running_loop().sock_connect(sock, (SERVICE_ADDRESS, 9))
             except ConnectionRefusedError:

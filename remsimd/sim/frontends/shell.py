@@ -47,9 +47,17 @@ class ShellFrontend:
             async with asyncio.TaskGroup() as group:
 
                 def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-                    group.create_task(self._serve(card, reader, writer))
+                    if not server.is_serving():
+                        writer.close()
+                        return
+                    serving = group.create_task(self._serve(card, reader, writer))
+                    # A callback and not the task's own end: it may be cancelled before it begins.
+                    serving.add_done_callback(lambda _: writer.close())
 
-                server = await asyncio.start_unix_server(connected, sock=listener, limit=LINE_OCTETS)
+                server = await asyncio.start_unix_server(
+                    connected, sock=listener, limit=LINE_OCTETS, start_serving=False
+                )
+                await server.start_serving()
                 log.info("%s listens on %s", self.name, self._path)
                 try:
                     # Not serve_forever(): its end waits for the peers, which end after it.
@@ -98,7 +106,6 @@ class ShellFrontend:
             log.debug("%s: a peer vanished", self.name)
         finally:
             self._peers.discard(writer)
-            writer.close()
 
     async def _answer(self, card: Card, line: str) -> str:
         if self._atr is None:

@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -25,6 +26,7 @@ from ionmesh.models import (
 )
 from ionmesh.services import allocation, registration
 from ionmesh.services.allocation import Demand
+from ionmesh.services.assignment import active_profile
 from ionmesh.services.registration import Outcome, Registered, Registration
 from tests.ionmesh.conftest import START, add_bank, add_slots, add_tenant
 
@@ -86,6 +88,25 @@ def test_one_client_racing_with_itself_gets_one_slot(stocked: Database) -> None:
     answers = [result for result in results if isinstance(result, Registered)]
     assert len({answer.assignment.profile_id for answer in answers}) == 1
     assert Counter(answer.outcome for answer in answers) == {Outcome.NEW: 1, Outcome.EXISTING: 23}
+
+
+def test_the_loser_of_a_race_between_two_sessions_gets_the_winners_slot(
+    stocked: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    winner = register(stocked, "router-1")
+    reads = []
+
+    def not_visible_at_first(*arguments: Any, **options: Any) -> ServiceProfile | None:
+        # As on PostgreSQL, where the winner can commit between the loser's look and its insert.
+        reads.append(arguments)
+        return None if len(reads) == 1 else active_profile(*arguments, **options)
+
+    monkeypatch.setattr(registration, "active_profile", not_visible_at_first)
+    loser = register(stocked, "router-1")
+    assert (loser.outcome, loser.assignment) == (Outcome.EXISTING, winner.assignment)
+    with stocked.read() as session:
+        free = session.scalars(select(Slot.slot_id).where(Slot.status == SlotStatus.AVAILABLE)).all()
+    assert free == [2, 3]
 
 
 def test_the_database_itself_refuses_a_double_assignment(stocked: Database) -> None:

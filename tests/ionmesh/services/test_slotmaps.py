@@ -96,9 +96,11 @@ def test_nothing_is_written_when_all_is_well(
     mapped: Database, remsim: FakeRemsimServer, http: FlaskClient
 ) -> None:
     Router(http, add_key(mapped)).register()
-    reconcile(mapped).run()
+    subject = reconcile(mapped)
+    subject.run()
     remsim.requests.clear()
-    reconcile(mapped).run()
+    with mapped.write():
+        assert subject.run(), "does not ask for the writer lock"
     assert remsim.requests == ["GET slotmaps", "GET banks"]
 
 
@@ -121,10 +123,11 @@ def test_bankd_presence_is_noted(mapped: Database, remsim: FakeRemsimServer) -> 
             return session.get_one(Bank, 1).bankd_connected
 
     assert noted() is None
-    reconcile(mapped).run()
+    subject = reconcile(mapped)
+    subject.run()
     assert noted() is False
     remsim.banks = [1, 5]
-    reconcile(mapped).run()
+    subject.run()
     assert noted() is True
 
 
