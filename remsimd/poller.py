@@ -239,7 +239,7 @@ class ModemLife:
             if not fact.state.registered:
                 self._lost.put_nowait(fact)
                 return
-            self._publish(ev.RegistrationRead(self.name, fact))
+            # A gain is not urgent, and the URC lacks the operator: the poll tells it whole.
         elif isinstance(fact, Sim):
             self._sim_hint.set()
         else:

@@ -6,7 +6,7 @@ contains that one's key, so that nothing keeps talking to a stopped part.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
@@ -16,6 +16,7 @@ from remsimd.assignment import Assignment, Endpoint
 from remsimd.bus import Bus
 from remsimd.config.model import Config, FrontendConfig, FrontendType, ModemConfig, Role, Routing
 from remsimd.errors import FrontendError
+from remsimd.events import Event, HeartbeatSent
 from remsimd.failover.engine import FailoverEngine, LinkConfig
 from remsimd.failover.links import Netlink
 from remsimd.failover.probe import NetworkProber
@@ -42,7 +43,7 @@ from remsimd.store import Store
 from remsimd.supervisor import Part, Supervisor
 
 RSPRO_CONNECT_S = 10.0
-PRIMARY_PRIORITY = 100
+PRIORITIES = {Role.PRIMARY: 200, Role.SECONDARY: 100}
 """Any primary comes before any secondary; within a role the order of the file decides."""
 RSPRO, FRONTEND, FAILOVER, IONMESH = "rspro", "frontend", "failover", "ionmesh"
 
@@ -165,7 +166,7 @@ class Wiring:
             LinkConfig(
                 name=modem.name,
                 interface=None if modem.interface is None else self._device(modem.interface),
-                priority=PRIMARY_PRIORITY * (modem.role is Role.PRIMARY) - index,
+                priority=PRIORITIES[modem.role] - index,
                 metered=modem.data_limit_mb > 0,
             )
             for index, modem in enumerate(self._modems)
@@ -227,10 +228,17 @@ class Wiring:
                 modem_info=lambda: heartbeat.modem_info(self._around.store.now),
                 execute=self._around.execute,
                 state_dir=self._state_dir,
-                publish=self._around.bus.publish,
+                publish=self._publish_by_link,
             )
 
         return Part(IONMESH, (config, name, self._config.main.state_dir), build)
+
+    def _publish_by_link(self, event: Event) -> None:
+        """The client knows the device a heartbeat left through; everyone else knows links by name."""
+        if isinstance(event, HeartbeatSent):
+            names = {device: name for name, device in self._devices_by_modem().items()}
+            event = replace(event, link=names.get(event.link or ""))
+        self._around.bus.publish(event)
 
     def _via_is_metered(self) -> bool:
         devices = self._devices_by_modem()

@@ -153,7 +153,7 @@ async def fail_over(lab: Lab, story: Story) -> None:
     )
     status = await lab.remsimd.call("status")
     over = status["ionmesh"]["heartbeat_link"] or "loopback"
-    story.tell("ionmesh", f"{status['ionmesh']['heartbeats']} heartbeats answered, the last over {over}")
+    story.tell("ionmesh", f"heartbeats answered: {status['ionmesh']['heartbeats']}, the last over {over}")
 
 
 async def end(lab: Lab, story: Story) -> None:

@@ -16,9 +16,10 @@ def status(report: dict[str, Any]) -> str:
     now_s = report["now_s"]
     active = report["active_link"] or "nothing"
     head = f"remsimd {report['version']}, up {duration(report['uptime_s'])}"
-    lines = [
-        f"{head}; data uses {click.style(active, bold=True)} ({report['active_cause'] or 'no link yet'})"
-    ]
+    since = report["active_since_s"]
+    age = "" if since is None else f" for {duration(now_s - since)}"
+    why = report["active_cause"] or "no link yet"
+    lines = [f"{head}; data uses {click.style(active, bold=True)}{age} ({why})"]
     lines += ["", *_modem_table(report, now_s), ""]
     lines.append(_rspro_line(report))
     lines.append(_ionmesh_line(report["ionmesh"], now_s))
@@ -134,8 +135,8 @@ def ionmesh(report: dict[str, Any]) -> str:
     if card is not None:
         known = {key: card[key] for key in CARD_FIELDS if card[key] is not None}
         ends = {key: f"{card[key]['host']}:{card[key]['port']}" for key in ("server", "bankd") if card[key]}
-        lines += [f"{key:<12}{value}" for key, value in {**known, **ends}.items()]
-        lines.append(f"{'given by':<12}{view['assignment_source']}")
+        lines += [f"{key:<14}{value}" for key, value in {**known, **ends}.items()]
+        lines.append(f"{'given by':<14}{view['assignment_source']}")
     return "\n".join(lines)
 
 

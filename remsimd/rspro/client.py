@@ -105,16 +105,14 @@ class RsproClient:
     async def run(self) -> None:
         """Serve the assignment until cancelled.
 
-        Ending closes both connections and fails the TPDU in flight; the card stays with the
-        host, which decides about it when the daemon stops.
+        Ending closes both connections, fails the TPDU in flight and publishes the loss. The
+        host is not called any more: what to do with a card it still shows when the daemon
+        stops is its own decision; should `run` be called again, it is told then.
         """
-        self._session = Session(rules=self._rules)
         self._pending.clear()
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
-                # What an earlier run left presented is not backed by a card any more.
-                self._presenter.withdraw("the RSPRO client was restarted")
                 group.create_task(self._presenter.run())
                 self._feed(ev.Assign(self._wanted))
         finally:
@@ -289,7 +287,7 @@ class RsproClient:
         before its time does nothing but arm the next.
         """
         deadline_s = self._session.deadline_s
-        if self._group is None or deadline_s is None:
+        if deadline_s is None:
             return
         if self._timer is not None:
             if self._timer.when() <= deadline_s:
@@ -302,12 +300,12 @@ class RsproClient:
         self._feed(ev.Tick())
 
     def _end(self) -> None:
+        self._feed(ev.Stop("the RSPRO client was stopped"))
         self._group = None
         self._connections.clear()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._failed("the RSPRO client was stopped")
 
 
 def _ia5(text: str) -> str:

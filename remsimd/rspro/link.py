@@ -77,7 +77,8 @@ LinkAction = Open | Close | Send | SendCcm
 class Link:
     """Where a connection stands. Times are monotonic seconds.
 
-    `number` counts the connections opened, so that news of an old one is recognised.
+    `number` counts the connections opened, so that news of an old one is recognised; `trouble`
+    is why there is no connection, for people, until one is accepted.
     """
 
     peer: ComponentType
@@ -90,6 +91,7 @@ class Link:
     failures: int = 0
     started_s: float = 0.0
     up_since_s: float = 0.0
+    trouble: str = ""
 
     @property
     def alive(self) -> bool:
@@ -105,12 +107,12 @@ class Link:
 
 def start(link: Link, endpoint: Endpoint, now_s: float) -> tuple[Link, Open]:
     """Attempt a connection to `endpoint` now, with a fresh record of failures."""
-    return _attempt(replace(_bare(link), endpoint=endpoint, failures=0), now_s)
+    return _attempt(replace(_bare(link), endpoint=endpoint, failures=0, trouble=""), now_s)
 
 
 def stop(link: Link) -> tuple[Link, tuple[Close, ...]]:
     """The connection is no longer wanted."""
-    return replace(_bare(link), endpoint=None, phase=Phase.OFF), _close(link)
+    return replace(_bare(link), endpoint=None, phase=Phase.OFF, trouble=""), _close(link)
 
 
 def opened(link: Link, now_s: float) -> Link:
@@ -120,21 +122,22 @@ def opened(link: Link, now_s: float) -> Link:
 
 def accepted(link: Link, now_s: float) -> Link:
     """The peer accepted the greeting."""
-    return replace(link, phase=Phase.UP, due_s=None, ping_s=now_s + PING_INTERVAL_S, up_since_s=now_s)
+    return replace(_bare(link), phase=Phase.UP, ping_s=now_s + PING_INTERVAL_S, up_since_s=now_s, trouble="")
 
 
 def lost(
-    link: Link, now_s: float, chance: float, delay_s: float | None = None
+    link: Link, trouble: str, now_s: float, chance: float, delay_s: float | None = None
 ) -> tuple[Link, tuple[Close, ...]]:
     """The attempt or the connection failed; try again after `delay_s` or the usual delay.
 
-    Delays count from the start of the attempt that failed, as in the deployed client.
+    Usual delays count from the start of the attempt that failed, as in the deployed client.
     """
     stable = link.phase is Phase.UP and now_s - link.up_since_s >= STABLE_S
     failures = 1 if stable else link.failures + 1
     usual_s = max(now_s, link.started_s + _delay_s(failures, chance))
     due_s = usual_s if delay_s is None else now_s + delay_s
-    return replace(_bare(link), phase=Phase.WAITING, due_s=due_s, failures=failures), _close(link)
+    waiting = replace(_bare(link), phase=Phase.WAITING, due_s=due_s, failures=failures, trouble=trouble)
+    return waiting, _close(link)
 
 
 def ponged(link: Link) -> Link:

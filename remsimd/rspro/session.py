@@ -27,6 +27,7 @@ from remsimd.rspro.session_events import (
     Offer,
     Opened,
     SessionEvent,
+    Stop,
     Tick,
 )
 from remsimd.rspro.turn import BANKD, SERVER, TPDU_TIMEOUT_S, Session, Turn, component_name
@@ -65,6 +66,8 @@ class _Rules(Turn):
         match event:
             case Assign():
                 self._assign(event.assignment)
+            case Stop():
+                self._leave(event.reason)
             case Command():
                 self._command(event)
             case Contacts():
@@ -84,14 +87,16 @@ class _Rules(Turn):
         if assignment is not None and old is not None and _place(old, mode) == _place(assignment, mode):
             self.set(assignment=assignment)
             return
-        reason = "no assignment" if assignment is None else "another assignment"
-        self.unmap(reason)
-        self.stop(SERVER)
-        self.set(assignment=assignment, client_slot=None, server_address=None)
+        self._leave("no assignment" if assignment is None else "another assignment")
         if assignment is not None:
             client_slot = ClientSlot(assignment.client_id, assignment.client_slot)
-            self.set(client_slot=client_slot, detail="")
+            self.set(assignment=assignment, client_slot=client_slot, note="")
             self._begin(assignment, mode)
+
+    def _leave(self, reason: str) -> None:
+        self.unmap(reason)
+        self.stop(SERVER)
+        self.set(assignment=None, client_slot=None, server_address=None)
 
     def _begin(self, assignment: Assignment, mode: ConnectMode) -> None:
         server = _server(assignment, mode)
@@ -111,7 +116,7 @@ class _Rules(Turn):
             self.start(BANKD, assignment.bankd)
 
     def _stay_idle(self, reason: str) -> None:
-        self.set(detail=reason)
+        self.set(note=reason)
         self.trouble(reason)
 
     # Connections
@@ -179,11 +184,10 @@ class _Rules(Turn):
             self.lose(peer, f"refused: {pdu.result_name(message.result)}", delay_s)
             return
         self.put(peer, links.accepted(link, self.now_s))
-        if peer is BANKD and not waiting:
-            self.set(atr_due_s=self.now_s + ATR_TIMEOUT_S)
-        detail = "the bank has no card for us yet" if waiting else ""
-        self.set(detail=detail)
-        self.report(link, True, detail)
+        note = "the bank has no card for us yet" if waiting else ""
+        if peer is BANKD:
+            self.set(note=note, atr_due_s=None if waiting else self.now_s + ATR_TIMEOUT_S)
+        self.report(link, True, note)
 
     # What the server says
 
@@ -198,7 +202,7 @@ class _Rules(Turn):
         if not may_connect(message.bankd.ip, session.rules, session.assignment, session.server_address):
             self.send(SERVER, pdu.ConfigClientBankRes(ResultCode.ILLEGAL_BANK_ID), tag)
             self.unmap(f"bankd {endpoint} is not among the networks of bankd_allow")
-            self.trouble(f"refused: {self.session.detail}")
+            self.trouble(f"refused: {self.session.note}")
             return
         self.send(SERVER, pdu.ConfigClientBankRes(ResultCode.OK), tag)
         same_card = session.bank_slot == message.bank_slot
@@ -239,7 +243,7 @@ class _Rules(Turn):
         self.send(BANKD, pdu.SetAtrRes(ResultCode.OK), tag)
         first = self.session.atr is None
         changed = self.session.offered != message.atr
-        self.set(atr=message.atr, offered=message.atr, atr_due_s=None, hold_until_s=None, detail="")
+        self.set(atr=message.atr, offered=message.atr, atr_due_s=None, hold_until_s=None, note="")
         if changed:
             self.actions.append(Offer(message.atr))
         if first:
@@ -274,7 +278,7 @@ class _Rules(Turn):
             if self.session.command_due_s is not None:
                 self.lose(BANKD, reason)
             self.withdraw(reason)
-            self.set(atr=None, detail=reason)
+            self.set(atr=None, note=reason)
 
     # What the modem says
 

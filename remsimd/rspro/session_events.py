@@ -16,6 +16,13 @@ class Assign:
 
 
 @dataclass(frozen=True, slots=True)
+class Stop:
+    """The client ends: everything is let go."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Opened:
     """TCP connection `number` is there; `address` is the peer's."""
 
@@ -67,7 +74,7 @@ class Tick:
     """Time passed."""
 
 
-SessionEvent = Assign | Opened | Lost | Arrived | ArrivedCcm | Command | Contacts | Tick
+SessionEvent = Assign | Stop | Opened | Lost | Arrived | ArrivedCcm | Command | Contacts | Tick
 
 
 # What is to be done

@@ -22,7 +22,8 @@ TAG_MAX = 2**31 - 1
 class Session:
     """`atr` is that of the card session on the present bankd connection, `offered` what the
     modem was shown; between the two lies the hold. `command` is the modem's unanswered TPDU;
-    it is on its way while `command_due_s` is set, else it waits for the card to come back."""
+    it is on its way while `command_due_s` is set, else it waits for the card to come back.
+    `note` says for people why the card is not there, beside the connections' own troubles."""
 
     rules: Rules
     assignment: Assignment | None = None
@@ -39,7 +40,12 @@ class Session:
     command_due_s: float | None = None
     contacts: pdu.SlotPhysStatus | None = None
     last_tag: int = 0
-    detail: str = "no assignment"
+    note: str = "no assignment"
+
+    @property
+    def detail(self) -> str:
+        """What hinders, for people; empty when nothing does."""
+        return "; ".join(text for text in (self.note, self.server.trouble, self.bankd.trouble) if text)
 
     @property
     def state(self) -> RsproState:
@@ -77,12 +83,11 @@ class Turn:
     ) -> None:
         """Give the connection up, or take note that it has `ended`; it is tried again later."""
         link = self.link(peer)
-        after, actions = links.lost(link, self.now_s, self.chance, delay_s)
+        text = f"{component_name(peer)} {link.endpoint}: {reason}"
+        after, actions = links.lost(link, text, self.now_s, self.chance, delay_s)
         self.put(peer, after)
         if not ended:
             self.actions += actions
-        text = f"{component_name(peer)} {link.endpoint}: {reason}"
-        self.set(detail=text)
         if link.phase is Phase.UP:
             self.report(link, False, reason)
         self.trouble(text)
@@ -113,13 +118,13 @@ class Turn:
     def unmap(self, reason: str) -> None:
         self.withdraw(reason)
         self.stop(BANKD)
-        self.set(bank_slot=None, atr=None, atr_due_s=None, detail=reason)
+        self.set(bank_slot=None, atr=None, atr_due_s=None, note=reason)
 
     def bankd_gone(self, reason: str) -> None:
         """The card session ended; the modem may keep its card for the grace time."""
         if self.session.command_due_s is not None:
             self.fail_command(reason)
-        self.set(atr=None, atr_due_s=None)
+        self.set(atr=None, atr_due_s=None, note="")
         if self.session.offered is not None and self.session.hold_until_s is None:
             self.set(hold_until_s=self.now_s + self.session.rules.hold_s)
 

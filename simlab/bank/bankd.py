@@ -111,7 +111,7 @@ class Bankd:
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             if self._server is not None:
-                tasks.create_task(self._report(*self._server))
+                tasks.create_task(self._report(tasks, *self._server))
             while True:
                 sock, address = await asyncio.get_running_loop().sock_accept(self._listener)
                 # Closed by a callback: a task may be cancelled before it begins.
@@ -126,7 +126,7 @@ class Bankd:
         finally:
             self._workers.discard(worker)
 
-    async def _report(self, host: str, port: int) -> None:
+    async def _report(self, tasks: asyncio.TaskGroup, host: str, port: int) -> None:
         """Be a bank of the server, and be so again whenever it is lost."""
         loop = asyncio.get_running_loop()
         while True:
@@ -137,7 +137,12 @@ class Bankd:
                 except OSError:
                     await asyncio.sleep(RECONNECT_S)
                     continue
-                await self._serve_server(Peer(sock, host, self.quirks))
+                peer = Peer(sock, host, self.quirks)
+                keepalive = tasks.create_task(peer.keepalive())
+                try:
+                    await self._serve_server(peer)
+                finally:
+                    keepalive.cancel()
             await asyncio.sleep(RECONNECT_S)
 
     async def _serve_server(self, peer: Peer) -> None:

@@ -12,6 +12,8 @@ from simlab.bank.quirks import Quirks
 CONNECT_RES_TAG = 2342
 """The constant that deployed programs send in ConnectClientRes."""
 READ_OCTETS = 4096
+PING_INTERVAL_S = 30.0
+PONG_TIMEOUT_S = 10.0
 
 Trace = Callable[[str, bytes], None]
 """Hears every frame with its direction: 'in' or 'out'."""
@@ -36,6 +38,7 @@ class Peer:
     ) -> None:
         self.address = address
         self.pdus: AsyncIterator[RsproPdu] = self._pdus()
+        self._ponged = asyncio.Event()
         self._sock = sock
         self._quirks = quirks
         self._single_recv = single_recv and quirks.single_recv
@@ -55,6 +58,19 @@ class Peer:
             await asyncio.get_running_loop().sock_sendall(self._sock, frame)
         except OSError:
             self.close()
+
+    async def keepalive(self, interval_s: float = PING_INTERVAL_S, timeout_s: float = PONG_TIMEOUT_S) -> None:
+        """PING every interval; close the connection when no PONG comes in time."""
+        while True:
+            await asyncio.sleep(interval_s)
+            self._ponged.clear()
+            await self.send_frame(ipa.PING)
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await self._ponged.wait()
+            except TimeoutError:
+                self.close()
+                return
 
     def close(self) -> None:
         """End the connection; a reader waiting on it is told."""
@@ -77,7 +93,9 @@ class Peer:
                 return
 
     async def _ccm(self, kind: int) -> None:
-        if kind == ipa.Ccm.PING and self._quirks.pong:
+        if kind == ipa.Ccm.PONG:
+            self._ponged.set()
+        elif kind == ipa.Ccm.PING and self._quirks.pong:
             await self.send_frame(ipa.PONG)
         elif kind == ipa.Ccm.ID_ACK and self._quirks.answer_id_ack:
             await self.send_frame(ipa.ccm(ipa.Ccm.ID_ACK))

@@ -9,7 +9,7 @@ from ipaddress import IPv4Address
 
 from remsimd.rspro import pdu
 from remsimd.rspro.pdu import BankSlot, ClientSlot, ComponentIdentity, ComponentType, ResultCode, RsproPdu
-from simlab.bank.peer import Peer, Trace
+from simlab.bank.peer import PING_INTERVAL_S, PONG_TIMEOUT_S, Peer, Trace
 from simlab.bank.quirks import DEPLOYED, Quirks
 
 IDENTITY = ComponentIdentity(ComponentType.SERVER, "fixme-name", "remsim-server", "1.0.0")
@@ -54,7 +54,7 @@ class RemsimServer:
     """The RSPRO side of the server on `host`, from `async with` to its end.
 
     Clients are sent to the address from which the bankd connected and to `bankd_port`
-    (deployed: always 9999). Maps live in memory only. A `trace` hears the frames of client
+    (deployed: always 9999). Maps live in memory only. A `trace` hears the frames of all
     connections.
     """
 
@@ -66,6 +66,8 @@ class RemsimServer:
         bankd_port: int = 9999,
         quirks: Quirks = DEPLOYED,
         trace: Trace | None = None,
+        ping_interval_s: float = PING_INTERVAL_S,
+        pong_timeout_s: float = PONG_TIMEOUT_S,
     ) -> None:
         self.host = host
         self.port = port
@@ -75,6 +77,7 @@ class RemsimServer:
         self.banks: dict[int, Bank] = {}
         self.clients: dict[ClientSlot, Client] = {}
         self._trace = trace
+        self._keepalive_s = (ping_interval_s, pong_timeout_s)
         self._kept: set[ClientSlot] = set()
         self._peers: set[Peer] = set()
         self._listener: socket.socket
@@ -146,12 +149,13 @@ class RemsimServer:
             while True:
                 sock, address = await asyncio.get_running_loop().sock_accept(self._listener)
                 # Closed by a callback: a task may be cancelled before it begins.
-                peer = tasks.create_task(self._serve(sock, address[0]))
-                peer.add_done_callback(partial(_close, sock))
+                serving = tasks.create_task(self._serve(tasks, sock, address[0]))
+                serving.add_done_callback(partial(_close, sock))
 
-    async def _serve(self, sock: socket.socket, address: str) -> None:
+    async def _serve(self, tasks: asyncio.TaskGroup, sock: socket.socket, address: str) -> None:
         peer = Peer(sock, address, self.quirks, trace=self._trace)
         self._peers.add(peer)
+        keepalive = tasks.create_task(peer.keepalive(*self._keepalive_s))
         timeout = asyncio.get_running_loop().call_later(CONNECT_TIMEOUT_S, peer.close)
         try:
             async for request in peer.pdus:
@@ -166,6 +170,7 @@ class RemsimServer:
                         await self._client(request, Client(peer, identity, slot))
                 return
         finally:
+            keepalive.cancel()
             timeout.cancel()
             self._peers.discard(peer)
 

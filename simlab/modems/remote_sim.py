@@ -9,7 +9,7 @@ from simlab.modems.sim import Authentication, SimFailure, SynchronisationFailure
 
 USIM_AID = bytes.fromhex("a0000000871002")
 EF_ICCID, EF_IMSI = bytes.fromhex("2fe2"), bytes.fromhex("6f07")
-MF, ADF = bytes.fromhex("3f00"), bytes.fromhex("7fff")
+MF = bytes.fromhex("3f00")
 MORE_SW1 = (0x61, 0x9F)
 """There is more to fetch with GET RESPONSE, in classes 00 and A0."""
 ANSWER_TIMEOUT_S = 30.0

@@ -161,6 +161,23 @@ def test_our_own_reset_moves_data_away_but_never_to_the_link_under_it() -> None:
     assert run.ways == ["primary", "secondary"]
 
 
+def test_a_link_lost_without_carrying_the_data_also_waits_before_it_does() -> None:
+    run = two_up()
+    run.tell(Pin("secondary"))
+    run.link("primary", DOWN)
+    run.link("primary", UP)
+    run.tell(Unpin())
+    assert run.state.active == "secondary"
+    run.wait(60)
+    assert run.state.active == "primary"
+    run.tell(HealthSeen("primary", UNKNOWN, "switching SIM", held=True))
+    run.link("primary", UP)
+    run.wait(59)
+    assert run.state.active == "secondary"
+    run.wait(1)
+    assert run.state.active == "primary"
+
+
 def test_with_everything_down_the_last_one_is_kept() -> None:
     run = two_up()
     run.link("primary", DOWN)

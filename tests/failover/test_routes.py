@@ -66,6 +66,22 @@ async def test_moves_go_where_they_should(world: World) -> None:
     assert "via" not in await way(world)
 
 
+async def test_routes_of_the_router_itself_go_before_the_active_link(world: World) -> None:
+    # What a VPN client sets up to take everything: two halves of the Internet, or a rule of its own.
+    await ip("-n", world.router, "route", "add", "128.0.0.0/1", "via", "10.64.0.1", "dev", "wwan0")
+    await ip("-n", world.router, "rule", "add", "pref", "30000", "to", "198.18.0.53", "lookup", "70")
+    await ip("-n", world.router, "route", "add", "default", "dev", "wwan0", "table", "70")
+
+    async def work() -> None:
+        await PolicyRouting().install()
+        await PolicyRouting().move(OVER_SECOND)
+
+    await within(world, work)
+    assert "dev wwan0" in await way(world)
+    assert "dev wwan0" in await way(world, to="198.18.0.53")
+    assert "dev wwan1" in await way(world, to="1.1.1.1")
+
+
 async def test_remove_leaves_plain_routing_even_after_a_killed_daemon(world: World) -> None:
     before = [await rules(world, family) for family in ("-4", "-6")]
 

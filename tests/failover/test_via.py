@@ -34,6 +34,8 @@ def test_any_is_normal_routing() -> None:
 def test_a_link_without_a_device_is_passed_over() -> None:
     assert choose("secondary", links(UP, UP, device=None)) == "wwan0"
     assert choose("secondary", links(DOWN, UP, device=None)) is None
+    others = [Candidate("a", 3, UP, None), Candidate("b", 2, SUSPECT, "b0"), Candidate("c", 1, DOWN, "c0")]
+    assert choose("c", others) == "b0"
 
 
 def test_the_healthiest_other_before_the_preferred_one() -> None:

@@ -254,10 +254,13 @@ async def test_the_client_may_be_run_again() -> None:
             assert (await client.transmit(SELECT_MF))[0] == 0x61
             task.cancel()
             await asyncio.wait([task])
+            assert events.of(CardLost) == [CardLost("the RSPRO client was stopped")]
+            assert [link.up for link in events.of(RsproLinkChanged)] == [True, True, False, False]
+            assert client.state is RsproState.IDLE
         with pytest.raises(CardError, match="not running"):
             await client.transmit(SELECT_MF)
         await host.until(3)
-        assert host.calls == [ATR, "the RSPRO client was restarted", ATR]
+        assert host.calls == [ATR, "the RSPRO client was stopped", ATR]
 
 
 async def test_a_command_in_flight_fails_when_the_client_is_stopped() -> None:

@@ -598,3 +598,40 @@ def test_contacts_are_passed_on_and_repeated_to_a_new_bankd() -> None:
 def test_contacts_without_a_card_are_kept_for_later() -> None:
     stage = Stage()
     assert stage.feed(ev.Contacts(pdu.SlotPhysStatus(reset_active=False))) == ()
+
+
+# What people read
+
+
+def test_two_connections_in_trouble_are_told_together_and_not_in_turns() -> None:
+    stage = Stage().to_card()
+    stage.lose(SERVER, "reset")
+    stage.lose(BANKD, "reset")
+    told = set()
+    for _ in range(200):
+        stage.wait(0.5)
+        for peer in (SERVER, BANKD):
+            if stage.session.server.alive if peer is SERVER else stage.session.bankd.alive:
+                stage.lose(peer, "reset")
+        told.add(stage.session.detail)
+    assert told == {"server 192.0.2.1:9998: reset; bankd 192.0.2.9:9999: reset"}
+
+
+def test_troubles_are_forgotten_when_the_connection_is_back() -> None:
+    stage = Stage().to_card()
+    stage.lose(SERVER)
+    assert "server" in stage.session.detail
+    stage.wait(0)
+    stage.connect(SERVER)
+    assert stage.session.detail == ""
+
+
+def test_stopping_lets_everything_go() -> None:
+    stage = Stage().to_card()
+    stage.feed(ev.Command(1, SELECT))
+    stage.feed(ev.Stop("the end"))
+    assert {ev.Fail(1, "the end"), ev.Withdraw("the end"), Close(SERVER, 1), Close(BANKD, 1)} <= set(
+        stage.last
+    )
+    assert stage.state is RsproState.IDLE
+    assert stage.session.deadline_s is None

@@ -134,3 +134,15 @@ async def test_the_end_of_the_context_ends_the_connections() -> None:
         assert await as_client(peer) == ResultCode.OK
     assert await peer.frame() == b""
     writer.close()
+
+
+async def test_a_client_that_does_not_pong_is_dropped_and_its_number_is_free_again() -> None:
+    server = RemsimServer(ping_interval_s=0.05, pong_timeout_s=0.05)
+    async with server, wire(server.port) as silent:
+        assert await as_client(silent) == ResultCode.OK
+        assert await silent.frame() == ipa.PING
+        silent.writer.write(ipa.PONG)
+        assert await silent.frame() == ipa.PING
+        assert await silent.frame() == b""
+        async with wire(server.port) as again:
+            assert await as_client(again) == ResultCode.OK
