@@ -7,6 +7,7 @@
       PortBusy      another program holds the port
       ParseError    the modem answered something that is not of the expected shape
       Unsupported   this modem cannot do what was asked
+      NotApplied    the modem said yes and did not do it
 
 Commands in these errors are redacted (see `modems.at.command.redact`), so they are safe to log.
 Asking for something impossible, such as a command with a line end in it, raises ValueError.
@@ -88,3 +89,16 @@ class Unsupported(ModemError):  # noqa: N818 - see AtTimeout
 
     def __str__(self) -> str:
         return f"{self.model} does not support {self.what}"
+
+
+class NotApplied(ModemError):  # noqa: N818 - see AtTimeout
+    """The modem accepted `what`, and when read back it is `found` and not `wanted`."""
+
+    def __init__(self, what: str, wanted: object, found: object) -> None:
+        super().__init__(what, wanted, found)
+        self.what = what
+        self.wanted = wanted
+        self.found = found
+
+    def __str__(self) -> str:
+        return f"{self.what} was accepted as {self.wanted} and reads back as {self.found}"

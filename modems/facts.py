@@ -1,6 +1,6 @@
 """What is known about a modem: frozen values with the unit in the name; None is "not known", never 0."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -58,15 +58,18 @@ class Identity:
 class Sim:
     """The card in the active slot; `iccid` 18 to 20 digits without padding, `imsi` 6 to 15 digits.
 
-    A Sim that a URC told of has neither number. repr() masks both, so a Sim may be logged.
+    `slot` is the active slot, counted from 1, where the modem tells it. A Sim that a URC told of has no
+    numbers. repr() masks both, so a Sim may be logged.
     """
 
     state: SimState
     iccid: str | None = None
     imsi: str | None = None
+    slot: int | None = None
 
     def __repr__(self) -> str:
-        return f"Sim(state={self.state.value}, iccid={masked(self.iccid)}, imsi={masked(self.imsi)})"
+        numbers = f"iccid={masked(self.iccid)}, imsi={masked(self.imsi)}"
+        return f"Sim(state={self.state.value}, {numbers}, slot={self.slot})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,8 @@ class Cell:
     """A serving cell.
 
     `tac` is the tracking or location area code, `cell_id` the cell identity (28 bit E-UTRA, 36 bit NR),
-    `pci` the physical cell identity, `arfcn` the downlink channel, `band` such as "B3" or "n78".
+    `pci` the physical cell identity, `arfcn` the downlink channel, `band` such as "B3" or "n78". The `nr_`
+    fields are those of the NR leg, filled where one Cell stands for all legs (`Serving.cell`).
     """
 
     technology: Technology
@@ -95,22 +99,69 @@ class Cell:
     arfcn: int | None = None
     band: str | None = None
     bandwidth_mhz: float | None = None
+    nr_band: str | None = None
+    nr_arfcn: int | None = None
+    nr_pci: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """What the receiver measures on one serving cell; RSRQ and SINR are ratios in dB."""
+    """What the receiver measures on one serving cell; RSRQ and SINR are ratios in dB.
+
+    The `nr_` fields are those of the NR leg, filled where one Signal stands for all legs (`Serving.signal`).
+    """
 
     technology: Technology | None = None
     rssi_dbm: float | None = None
     rsrp_dbm: float | None = None
     rsrq_db: float | None = None
     sinr_db: float | None = None
+    nr_rsrp_dbm: float | None = None
+    nr_rsrq_db: float | None = None
+    nr_sinr_db: float | None = None
 
     @property
     def measured(self) -> bool:
         """True when at least one value is known."""
-        return any(v is not None for v in (self.rssi_dbm, self.rsrp_dbm, self.rsrq_db, self.sinr_db))
+        lte = (self.rssi_dbm, self.rsrp_dbm, self.rsrq_db, self.sinr_db)
+        return any(value is not None for value in (*lte, self.nr_rsrp_dbm, self.nr_rsrq_db, self.nr_sinr_db))
+
+
+NR = frozenset({Technology.NR_NSA, Technology.NR_SA})
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What serves the modem at one moment: a Cell and a Signal a leg, the anchor's first; () is none."""
+
+    cells: tuple[Cell, ...] = ()
+    signals: tuple[Signal, ...] = ()
+
+    @property
+    def cell(self) -> Cell | None:
+        """The anchor cell with the NR leg's `nr_` fields; standalone NR fills both halves."""
+        anchor = next(iter(self.cells), None)
+        nr = next((each for each in self.cells if each.technology in NR), None)
+        if anchor is None or nr is None:
+            return anchor
+        return replace(anchor, nr_band=nr.band, nr_arfcn=nr.arfcn, nr_pci=nr.pci)
+
+    @property
+    def signal(self) -> Signal:
+        """The anchor's measurements with the NR leg's in the `nr_` fields; all None when nothing is measured."""
+        anchor = next(iter(self.signals), Signal())
+        nr = next((each for each in self.signals if each.technology in NR), None)
+        if nr is None:
+            return anchor
+        return replace(anchor, nr_rsrp_dbm=nr.rsrp_dbm, nr_rsrq_db=nr.rsrq_db, nr_sinr_db=nr.sinr_db)
+
+
+@dataclass(frozen=True, slots=True)
+class PdpAddress:
+    """The address of an active PDP context (TS 27.007 10.1.23): `cid`, and IPv4 or IPv6 as text."""
+
+    cid: int
+    address: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from remsimd.bus import Bus
 from remsimd.config.model import Config, FrontendConfig, FrontendType, ModemConfig, Role, Routing
 from remsimd.errors import FrontendError
 from remsimd.events import Event, HeartbeatSent
+from remsimd.eventscript import EventScript
 from remsimd.failover.engine import FailoverEngine, LinkConfig
 from remsimd.failover.links import Netlink
 from remsimd.failover.probe import NetworkProber
@@ -90,6 +91,8 @@ class Wiring:
             parts.append(self._ionmesh())
         if self._config.metrics.enabled:
             parts.append(self._metrics())
+        if self._config.main.event_script is not None:
+            parts.append(self._event_script(self._config.main.event_script, remote))
         return tuple(parts)
 
     # The modems and their cards
@@ -250,6 +253,14 @@ class Wiring:
             return MetricsServer(self._config.metrics, self._around.registry)
 
         return Part("metrics", self._config.metrics, build)
+
+    def _event_script(self, path: str, remote: tuple[ModemConfig, FrontendConfig] | None) -> Part:
+        frontend = None if remote is None else remote[1]
+
+        def build() -> EventScript:
+            return EventScript(path, bus=self._around.bus, store=self._around.store, frontend=frontend)
+
+        return Part("event_script", (path, frontend), build)
 
     def configured_card(self) -> Assignment | None:
         """The card that the configuration itself names, None where the orchestrator decides."""

@@ -3,14 +3,16 @@
 import asyncio
 import contextlib
 import errno
+import fcntl
 import logging
 import os
 import termios
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import serial
 
+from modems.at.lock import LOCK_DIRECTORY, check_unlocked, locked
 from modems.errors import PortBusy, PortGone
 
 log = logging.getLogger(__name__)
@@ -95,28 +97,35 @@ class SerialPort:
         self._loop.remove_reader(self._fd)
         self._loop.remove_writer(self._fd)
 
-    def _close(self) -> None:
+    def _stop_serving(self) -> None:
         self._vanish("closed")
         with contextlib.suppress(serial.SerialException, OSError, termios.error):
             # Closing a tty waits for unsent output, up to 30 s with a modem that reads nothing.
             self._device.reset_output_buffer()
-        with contextlib.suppress(serial.SerialException, OSError):
-            self._device.close()
 
 
 @contextlib.asynccontextmanager
-async def open_port(path: str | Path) -> AsyncIterator[SerialPort]:
+async def open_port(path: str | Path, *, lock_directory: Path = LOCK_DIRECTORY) -> AsyncIterator[SerialPort]:
     """Open the tty at `path` raw and exclusively, for the length of the block.
 
+    Exclusive for those who ask: a lock file (`modems.at.lock`), flock(2), and TIOCEXCL, which keeps out even
+    programs that ask nobody unless they run as root.
     Raises PortBusy when another program holds it, PortGone when it is not there or not a working tty.
     """
     name = str(path)
-    port = SerialPort(name, _open(name))
-    port._start()
+    check_unlocked(name, lock_directory)
+    device = _open(name)
     try:
-        yield port
+        with locked(name, lock_directory), _exclusive(device.fileno()):
+            port = SerialPort(name, device)
+            port._start()
+            try:
+                yield port
+            finally:
+                port._stop_serving()
     finally:
-        port._close()
+        with contextlib.suppress(serial.SerialException, OSError):
+            device.close()
 
 
 def _open(name: str) -> serial.Serial:
@@ -128,3 +137,15 @@ def _open(name: str) -> serial.Serial:
         if number in _BUSY:
             raise PortBusy(name) from error
         raise PortGone(name, os.strerror(number) if number else str(error)) from error
+
+
+@contextlib.contextmanager
+def _exclusive(fd: int) -> Iterator[None]:
+    """Set TIOCEXCL; it belongs to the tty, so a pseudo-terminal would keep it beyond our close."""
+    with contextlib.suppress(OSError):
+        fcntl.ioctl(fd, termios.TIOCEXCL)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            fcntl.ioctl(fd, termios.TIOCNXCL)

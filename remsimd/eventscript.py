@@ -1,0 +1,119 @@
+"""The event script: a program of the operator's that hears what happens to the remote card.
+
+It gets the cause as its only argument and the REMSIM_* environment that scripts for
+osmo-remsim-client expect. Runs are serialised, in the order of the events; a run that takes
+too long is ended, and its result changes nothing here.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+from functools import singledispatch
+from typing import Any
+
+from remsimd import __version__
+from remsimd import events as ev
+from remsimd.bus import Bus
+from remsimd.config.model import FrontendConfig, SimSource
+from remsimd.state import State
+from remsimd.store import Store
+
+log = logging.getLogger(__name__)
+
+RUN_WITHIN_S = 30.0
+INHERITED = ("PATH", "HOME", "LANG", "TZ")
+NOBODY = "(null):0"
+"""What the deployed client calls a bankd it does not know yet."""
+
+
+@singledispatch
+def causes(event: ev.Event) -> tuple[str, ...]:
+    """The causes that an event is to the script, in the order of the runs."""
+    return ()
+
+
+@causes.register
+def _(event: ev.RsproLinkChanged) -> tuple[str, ...]:
+    return (f"event-{event.peer}-{'connect' if event.up else 'lost'}",)
+
+
+@causes.register
+def _(event: ev.RsproStateChanged) -> tuple[str, ...]:
+    return ("event-config-bankd",) if event.state is ev.RsproState.WAIT_BANKD else ()
+
+
+@causes.register
+def _(event: ev.SimSwitching) -> tuple[str, ...]:
+    if event.to is SimSource.REMOTE:
+        return ("request-sim-remote", "request-card-insert", "request-modem-reset")
+    return ("request-card-remove", "request-sim-local", "request-modem-reset")
+
+
+def environment(state: State, cause: str, frontend: FrontendConfig | None) -> dict[str, str]:
+    """The REMSIM_* variables; one that nobody knows the value of is left out."""
+    card = state.ionmesh.assignment
+    server, bankd = state.rspro.peers.get("server"), state.rspro.peers.get("bankd")
+    known: dict[str, Any] = {
+        "REMSIM_CLIENT_VERSION": __version__,
+        "REMSIM_SERVER_ADDR": NOBODY if server is None else server.endpoint,
+        "REMSIM_BANKD_ADDR": NOBODY if bankd is None else bankd.endpoint,
+        "REMSIM_SERVER_STATE": "CONNECTED" if server is not None and server.up else "REESTABLISH",
+        "REMSIM_BANKD_STATE": "CONNECTED" if bankd is not None and bankd.up else "REESTABLISH",
+        "REMSIM_CAUSE": cause,
+    }
+    if card is not None:
+        known["REMSIM_CLIENT_SLOT"] = f"{card.client_id}:{card.client_slot}"
+        if card.bank_id is not None:
+            known["REMSIM_BANKD_SLOT"] = f"{card.bank_id}:{card.slot_id}"
+    if frontend is not None:
+        known["REMSIM_USB_PATH"] = frontend.usb_path
+        known["REMSIM_USB_INTERFACE"] = frontend.usb_interface
+    return {name: str(value) for name, value in known.items() if value is not None}
+
+
+class EventScript:
+    """Runs the script at `path` for every event that is a cause."""
+
+    def __init__(self, path: str, *, bus: Bus, store: Store, frontend: FrontendConfig | None) -> None:
+        self._path = path
+        self._bus = bus
+        self._store = store
+        self._frontend = frontend
+
+    async def run(self) -> None:
+        """Follow the events until cancelled. Raises OSError when the script cannot be run."""
+        with self._bus.follow() as follower:
+            async for stamped in follower:
+                for cause in causes(stamped.event):
+                    await self._call(cause)
+
+    async def _call(self, cause: str) -> None:
+        inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
+        script = await asyncio.create_subprocess_exec(
+            self._path,
+            cause,
+            stdin=asyncio.subprocess.DEVNULL,
+            env={**inherited, **environment(self._store.now, cause, self._frontend)},
+            start_new_session=True,
+        )
+        try:
+            async with asyncio.timeout(RUN_WITHIN_S):
+                status = await script.wait()
+        except TimeoutError:
+            log.warning("%s %s took longer than %.0f s and was ended", self._path, cause, RUN_WITHIN_S)
+            _end(script)
+            await script.wait()
+            return
+        except asyncio.CancelledError:
+            _end(script)
+            raise
+        level = logging.WARNING if status else logging.DEBUG
+        log.log(level, "%s %s ended with status %d", self._path, cause, status)
+
+
+def _end(script: asyncio.subprocess.Process) -> None:
+    """End the script and what it started; it has a process group of its own."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(script.pid, signal.SIGKILL)
