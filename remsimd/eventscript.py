@@ -103,17 +103,17 @@ class EventScript:
                 status = await script.wait()
         except TimeoutError:
             log.warning("%s %s took longer than %.0f s and was ended", self._path, cause, RUN_WITHIN_S)
-            _end(script)
-            await script.wait()
             return
-        except asyncio.CancelledError:
-            _end(script)
-            raise
+        finally:
+            await _ended(script)
         level = logging.WARNING if status else logging.DEBUG
         log.log(level, "%s %s ended with status %d", self._path, cause, status)
 
 
-def _end(script: asyncio.subprocess.Process) -> None:
-    """End the script and what it started; it has a process group of its own."""
+async def _ended(script: asyncio.subprocess.Process) -> None:
+    """End a script that still runs, and what it started: it has a process group of its own."""
+    if script.returncode is not None:
+        return
     with contextlib.suppress(ProcessLookupError):
         os.killpg(script.pid, signal.SIGKILL)
+    await script.wait()

@@ -58,9 +58,7 @@ class Traffic:
         return flowing or self.silent_since_s is not None
 
     def excused(self, now: float) -> "Traffic":
-        """The state after a round found answers in spite of a silence."""
-        if self.silent_since_s is None or now - self.silent_since_s < SILENT_S:
-            return self
+        """The state after a round found answers right after a silence."""
         return replace(self, excused_until_s=now + EXCUSE_S, silent_since_s=None)
 
 

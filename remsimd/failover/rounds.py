@@ -129,7 +129,8 @@ class Rounds:
             return
         # Rounds that began earlier and are still waiting have been overtaken by this answer.
         self._settled = number
-        if self._traffic is not None:
+        # Only a silence that no probe confirmed was normal; the end of a black hole excuses nothing.
+        if self._traffic is not None and self._state().silent:
             self._traffic = self._traffic.excused(clock.monotonic())
         self._report(RoundDone(True, "answers come back"))
 

@@ -161,8 +161,7 @@ def with_traffic(bench: Bench, *phases: tuple[float, int, int]) -> None:
     async def story() -> None:
         task = asyncio.create_task(bench.rounds.run())
         for seconds, rx, tx in phases:
-            if rx == 0:
-                bench.air.dead.add("wwan0")
+            bench.air.dead = {"wwan0"} if rx == 0 else set()
             await traffic(bench, seconds, rx=rx, tx=tx)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -185,6 +184,13 @@ def test_a_black_hole_under_traffic_is_found_within_four_seconds() -> None:
     assert any(evidence == Silence() for _, evidence in bench.reports)
     assert bench.failed_at[1] <= 24.0
     assert down_at[0] <= 21.25
+
+
+def test_a_second_black_hole_soon_after_the_first_is_found_as_fast() -> None:
+    bench = Bench()
+    with_traffic(bench, (20, 20_000, 2_000), (10, 0, 2_000), (10, 20_000, 2_000), (6, 0, 2_000))
+    second = [at for at, evidence in bench.reports if evidence == Silence() and at > 40]
+    assert second[0] <= 41.5
 
 
 def test_a_stream_that_expects_no_answer_is_asked_about_now_and_then() -> None:
