@@ -164,6 +164,7 @@ class Rounds:
         if self._published_s is None or now - self._published_s >= self._config.interval_s:
             self._published_s = now
             self._publish(TrafficRead(self._link, reading.rx_bytes, reading.tx_bytes))
-        if self._traffic.silent(now):
+        if self._traffic.silent(now) and not self._state().silent:
+            self._started_s = None  # ask at once, however lately the last round was
             self._report(Silence())
             self._poked.set()

@@ -28,6 +28,10 @@ def identity(component: ComponentType) -> ComponentIdentity:
     return ComponentIdentity(component, "peer", "remsim", "1")
 
 
+def rules(**changes: object) -> Rules:
+    return Rules(identity=RULES.identity, **changes)  # type: ignore[arg-type]  # the tests name real fields
+
+
 class Stage:
     """Feeds a session; `last` are the actions of the latest step, `log` all of them."""
 

@@ -56,6 +56,27 @@ def test_the_latest_wish_wins_and_calls_do_not_overlap(
     assert run(play()) == calls
 
 
+def test_wishes_made_during_a_withdrawal_are_taken_together() -> None:
+    async def play() -> list[bytes | str]:
+        host = Host()
+        presenter = Presenter(host)
+        task = asyncio.create_task(presenter.run())
+        presenter.offer(A)
+        await asyncio.sleep(1)
+        host.gate.clear()
+        presenter.withdraw("gone")
+        await asyncio.sleep(1)
+        presenter.withdraw("gone again")
+        presenter.offer(B)
+        host.gate.set()
+        await asyncio.sleep(1)
+        task.cancel()
+        await asyncio.wait([task])
+        return host.calls
+
+    assert run(play()) == [A, "gone", B]
+
+
 def test_a_host_that_fails_is_told_the_next_wish() -> None:
     class Failing(Host):
         async def offer(self, atr: bytes) -> None:

@@ -2,11 +2,11 @@
 
 import asyncio
 import os
+import socket
 from collections.abc import AsyncIterator
 
 import pytest
 
-from simlab import links
 from simlab.links import SERVICE_ADDRESS, LabError, World, inside, ip
 
 PREFIX = f"lab{os.getpid()}"
@@ -47,11 +47,11 @@ async def reached(world: World, link: str) -> bool:
     """Whether a connection over this link comes back (refused: nobody listens there)."""
 
     async def connect() -> bool:
-        sock = links.socket.socket()
+        sock = socket.socket()
         with sock:
             sock.setblocking(False)
             try:
-                sock.setsockopt(links.socket.SOL_SOCKET, links.socket.SO_BINDTODEVICE, link.encode())
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, link.encode())
                 async with asyncio.timeout(0.3):
                     await asyncio.get_running_loop().sock_connect(sock, (SERVICE_ADDRESS, 9))
             except ConnectionRefusedError:
@@ -154,7 +154,7 @@ async def test_a_refusal_carries_the_command_and_its_words(world: World) -> None
 
 
 async def test_without_root_it_says_so_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(links.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(LabError, match=r"^network namespaces need root$"):
         async with World.create(PREFIX):
             pass

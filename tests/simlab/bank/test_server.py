@@ -118,6 +118,22 @@ async def test_a_reconnected_client_is_told_again() -> None:
                 assert await client.frame() == b""
 
 
+async def test_a_client_is_not_told_again_when_only_the_bankd_was_away() -> None:
+    async with RemsimServer() as server, wire(server.port) as client:
+        await as_client(client)
+        await server.create_map(BANK, CLIENT)
+        for _ in range(2):
+            async with wire(server.port) as bank:
+                await as_bank(bank)
+                await bank.msg()
+                bank.send(pdu.CreateMappingRes(ResultCode.OK))
+                bank.writer.write_eof()
+                assert await bank.frame() == b""
+        assert await client.msg() == CONFIG
+        client.writer.write(ipa.PING)
+        assert await client.frame() == ipa.PONG
+
+
 async def test_a_restart_forgets_everything() -> None:
     async with RemsimServer() as server, wire(server.port) as client:
         await as_client(client)
