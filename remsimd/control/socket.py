@@ -39,8 +39,11 @@ class ControlSocket:
         listening = self._bind()
         try:
             server = await asyncio.start_unix_server(self._accept, sock=listening, limit=LINE_LIMIT)
-            async with server:
-                await server.serve_forever()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                # Not serve_forever(): its end waits for the last follower to hang up (Python 3.12).
+                server.close()
         finally:
             listening.close()
             for client in tuple(self._clients):
