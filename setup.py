@@ -34,7 +34,10 @@ setup(
     extras_require={
         "server": [
             "alembic>=1.13",
+            "argon2-cffi>=23.1",
             "flask>=3.0",
+            "gunicorn>=22",
+            "psycopg[binary]>=3.1.18",
             "pydantic>=2.7",
             "sqlalchemy>=2.0.30",
             "waitress>=3.0",
@@ -49,8 +52,10 @@ setup(
             "pytest>=8",
             "pytest-asyncio>=0.24",
             "pytest-timeout>=2.3",
+            "pytest-xdist>=3.6",
             "rich>=13",
             "ruff>=0.6",
+            "schemathesis>=4",
             "types-pyserial",
             "types-requests",
         ],

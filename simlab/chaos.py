@@ -106,7 +106,8 @@ def well(status: dict[str, Any]) -> bool:
         and registration["state"] in ("home", "roaming")
         and status["rspro"]["state"] == "operational"
         and status["ionmesh"]["state"] == "registered"
-        and status["active_link"] == "primary"
+        # Which link is not asked: after many faults the damping rightly keeps data where it is.
+        and status["links"].get(status["active_link"], {}).get("health") == "up"
     )
 
 
