@@ -7,18 +7,32 @@ from collections.abc import Callable
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.routing import IntegerConverter, Map
 
-from ionmesh.api import admin, health, remsim
+from ionmesh.api import accounts, automation, fleet, health, inventory, openapi, remsim, watch
 from ionmesh.api.context import EXTENSION, Runtime
 from ionmesh.api.errors import register_error_handlers
+from ionmesh.api.keyring import KeyRing
+from ionmesh.api.measure import measure
+from ionmesh.api.places import Places
+from ionmesh.api.prefix import NUMBER_MAX
 from ionmesh.api.wire import MAX_BODY_BYTES
 from ionmesh.clock import Clock, utcnow
 from ionmesh.config import Config, load_config
 from ionmesh.db import Database
+from ionmesh.metrics import Metrics
+from ionmesh.ratelimit import RateLimit
 
 
 def _nobody_to_tell() -> None:
     pass
+
+
+class _Number(IntegerConverter):
+    """A number that a database column can hold; a larger one names nothing."""
+
+    def __init__(self, url_map: Map) -> None:
+        super().__init__(url_map, max=NUMBER_MAX)
 
 
 def create_app(
@@ -38,15 +52,25 @@ def create_app(
     app = Flask("ionmesh", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.url_map.strict_slashes = False
+    app.url_map.converters["int"] = _Number
+    database = database or Database(config.database)
     app.extensions[EXTENSION] = Runtime(
         config=config,
-        database=database or Database(config.database),
+        database=database,
         clock=clock,
         assignments_changed=assignments_changed,
+        streams=Places(config.event_streams),
+        keyring=KeyRing(database, clock, config.key_pepper),
+        metrics=Metrics(database),
+        client_limit=RateLimit(config.client_requests_per_min),
+        key_limit=RateLimit(config.key_requests_per_min),
     )
     if config.proxy_hops:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.proxy_hops)  # type: ignore[method-assign]  # as Flask documents it
     register_error_handlers(app)
-    for module in (remsim, admin, health):
-        app.register_blueprint(module.blueprint)
+    measure(app)
+    for blueprint in (remsim.blueprint, health.blueprint, openapi.blueprint):
+        app.register_blueprint(blueprint)
+    for module in (fleet, inventory, accounts, automation, watch):
+        app.register_blueprint(module.routes.blueprint)
     return app

@@ -3,33 +3,16 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from pathlib import Path
 
 import click
 
 from ionmesh.clock import utcnow
-from ionmesh.config import Config, load_config
-from ionmesh.errors import ConfigError, ServiceError
-
-if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
-
-    from ionmesh.db import Database
+from ionmesh.opening import configured, database_option, opened, writing
 
 _ACTOR = "cli"
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-def _database_option(command: Command) -> Command:
-    option = click.option(
-        "--database", metavar="URL", help="sqlite:///FILE or postgresql://...; default: IONMESH_DATABASE."
-    )
-    return option(command)
+_PASSWORD_MIN = 12
 
 
 @click.group()
@@ -44,7 +27,7 @@ def main(log_level: str) -> None:
 
 
 @main.command()
-@_database_option
+@database_option
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=click.IntRange(0, 65535), default=5000, show_default=True, help="0: a free one.")
 @click.option("--public-url", metavar="URL", help="What routers are told; default: the address listened on.")
@@ -52,8 +35,8 @@ def run(database: str | None, host: str, port: int, public_url: str | None) -> N
     """Serve the API, reconcile slot maps and watch clients, until SIGTERM."""
     from ionmesh.server import serve
 
-    config = _config(database=database, public_url=public_url)
-    with _opened(config):
+    config = configured(database=database, public_url=public_url)
+    with opened(config):
         pass
     try:
         status = serve(config, host, port, lambda url: click.echo(f"listening on {url}"))
@@ -62,18 +45,40 @@ def run(database: str | None, host: str, port: int, public_url: str | None) -> N
     sys.exit(status)
 
 
+@main.command()
+@database_option
+def worker(database: str | None) -> None:
+    """Reconcile slot maps, watch clients and tell webhooks beside gunicorn, until SIGTERM."""
+    from ionmesh.worker import work
+
+    config = configured(database=database)
+    with opened(config):
+        pass
+    sys.exit(work(config, lambda: click.echo("working")))
+
+
+@main.command()
+def openapi() -> None:
+    """Print the API's OpenAPI document."""
+    import json
+
+    from ionmesh.api.openapi import document
+
+    click.echo(json.dumps(document(), indent=1))
+
+
 @main.group()
 def db() -> None:
     """The database's schema."""
 
 
 @db.command("upgrade")
-@_database_option
+@database_option
 def db_upgrade(database: str | None) -> None:
     """Bring the schema to this version's revision."""
     from ionmesh import schema
 
-    with _opened(_config(database=database)):
+    with opened(configured(database=database)):
         click.echo(f"schema is at {schema.head()}")
 
 
@@ -83,7 +88,7 @@ def tenant() -> None:
 
 
 @tenant.command("create")
-@_database_option
+@database_option
 @click.argument("slug")
 @click.option("--name", help="For people; default: the slug.")
 @click.option(
@@ -117,7 +122,7 @@ def tenant_create(
     """Create the tenant SLUG and print its id."""
     from ionmesh.services import tenants
 
-    with _writing(database) as session:
+    with writing(database) as session:
         created = tenants.create(
             session,
             slug=slug,
@@ -136,29 +141,32 @@ def key() -> None:
 
 
 @key.command("create")
-@_database_option
+@database_option
 @click.option("--tenant", "slug", required=True)
 @click.option("--name", default="", help="For people.")
-@click.option("--scope", type=click.Choice(["remsim", "admin"]), default="remsim", show_default=True)
+@click.option(
+    "--scope", type=click.Choice(["remsim", "read", "admin", "platform"]), default="remsim", show_default=True
+)
 def key_create(database: str | None, slug: str, name: str, scope: str) -> None:
     """Create an API key and print it; it is not shown again."""
     from ionmesh.models import Scope
     from ionmesh.services import keys, tenants
 
-    with _writing(database) as session:
+    with writing(database) as session:
         owner = tenants.by_slug(session, slug)
-        _, text = keys.issue(session, owner, name=name, scopes=[Scope(scope)], now=utcnow())
+        pepper = configured(database=database).key_pepper
+        _, text = keys.issue(session, owner, name=name, scopes=[Scope(scope)], now=utcnow(), pepper=pepper)
     click.echo(text)
 
 
 @key.command("revoke")
-@_database_option
+@database_option
 @click.argument("prefix")
 def key_revoke(database: str | None, prefix: str) -> None:
     """End the key whose first 17 characters are PREFIX."""
     from ionmesh.services import keys
 
-    with _writing(database) as session:
+    with writing(database) as session:
         keys.revoke(session, prefix, utcnow())
     click.echo(f"revoked {prefix}")
 
@@ -169,7 +177,7 @@ def bank() -> None:
 
 
 @bank.command("add")
-@_database_option
+@database_option
 @click.argument("bank_id", type=int)
 @click.option("--bankd", required=True, metavar="HOST[:PORT]", help="Where routers reach the bankd.")
 @click.option("--server", metavar="HOST[:PORT]", help="Where routers reach osmo-remsim-server.")
@@ -188,7 +196,7 @@ def bank_add(
     """Add the bank BANK_ID (1..1023)."""
     from ionmesh.services import inventory, tenants
 
-    with _writing(database) as session:
+    with writing(database) as session:
         tenant_id = tenants.by_slug(session, slug).tenant_id if slug else None
         new = inventory.NewBank(bank_id, bankd, server, remsim_server_url, name)
         inventory.add_bank(session, tenant_id, new, _ACTOR, utcnow())
@@ -201,7 +209,7 @@ def slot() -> None:
 
 
 @slot.command("add")
-@_database_option
+@database_option
 @click.option("--bank", "bank_id", type=int, required=True)
 @click.option("--slots", required=True, metavar="RANGE", help="Numbers 1..1023, as 1-10,15.")
 @click.option("--iccid", "iccids", multiple=True, help="Once per slot, in their order; or not at all.")
@@ -223,7 +231,7 @@ def slot_add(
     from ionmesh.models import SlotKind
     from ionmesh.services import inventory
 
-    with _writing(database) as session:
+    with writing(database) as session:
         new = inventory.NewSlots(
             bank_id=bank_id,
             slot_ids=inventory.parse_slot_range(slots),
@@ -237,50 +245,64 @@ def slot_add(
     click.echo(f"{len(added)} slots in bank {bank_id}")
 
 
+@main.group()
+def user() -> None:
+    """People."""
+
+
+@user.command("create")
+@database_option
+@click.option("--tenant", "slug", required=True)
+@click.option("--role", type=click.Choice(["owner", "admin", "operator", "viewer"]), default="owner")
+@click.option("--name", default="", help="For people.")
+@click.password_option(help="Asked for when not given; at least 12 characters.")
+@click.argument("email")
+def user_create(database: str | None, slug: str, role: str, name: str, password: str, email: str) -> None:
+    """Create the user EMAIL."""
+    from ionmesh.models import Role
+    from ionmesh.services import tenants, users
+
+    if len(password) < _PASSWORD_MIN or "@" not in email:
+        raise click.ClickException(f"an address and a password of {_PASSWORD_MIN} characters are needed")
+    with writing(database) as session:
+        owner = tenants.by_slug(session, slug)
+        users.create(
+            session,
+            owner.tenant_id,
+            email=email,
+            name=name,
+            role=Role(role),
+            password=password,
+            actor=_ACTOR,
+            now=utcnow(),
+        )
+    click.echo(f"user {email.lower()}")
+
+
+@main.command("import")
+@database_option
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def import_slots(database: str | None, file: Path) -> None:
+    """Add the slots of a CSV FILE, all or none: bank_id, slot_id, kind, iccid, imsi, mcc_mnc, carrier."""
+    from ionmesh.importing import read_slots
+    from ionmesh.services import inventory
+
+    count = 0
+    with writing(database) as session:
+        for new in read_slots(file):
+            count += len(inventory.add_slots(session, None, new, _ACTOR, utcnow()))
+    click.echo(f"{count} slots")
+
+
 @main.command()
-@_database_option
+@database_option
 def doctor(database: str | None) -> None:
     """Check settings, schema, inventory and every osmo-remsim-server; exit 1 when something is wrong."""
     from ionmesh.doctor import examine
 
-    config = _config(database=database)
+    config = configured(database=database)
     failed = False
     for finding in examine(config):
         failed = failed or not finding.good
         click.echo(f"{'ok  ' if finding.good else 'FAIL'} {finding.text}")
     sys.exit(1 if failed else 0)
-
-
-def _config(**overrides: str | None) -> Config:
-    try:
-        return load_config(os.environ, **overrides)
-    except ConfigError as error:
-        raise click.ClickException(str(error)) from error
-
-
-@contextmanager
-def _opened(config: Config) -> Iterator[Database]:
-    """Give the database with its schema up to date."""
-    from sqlalchemy.exc import OperationalError
-
-    from ionmesh import schema
-    from ionmesh.db import Database
-
-    database = Database(config.database)
-    try:
-        schema.upgrade(database)
-        yield database
-    except OperationalError as error:
-        raise click.ClickException(f"database: {error.orig}") from error
-    finally:
-        database.close()
-
-
-@contextmanager
-def _writing(url: str | None) -> Iterator[Session]:
-    """Give a write session, and turn a refusal into a message and exit 1."""
-    try:
-        with _opened(_config(database=url)) as database, database.write() as session:
-            yield session
-    except ServiceError as error:
-        raise click.ClickException(error.message) from error

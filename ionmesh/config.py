@@ -41,6 +41,18 @@ class Config:
     """Life of a queued command when its creator names none."""
     proxy_hops: int = 0
     """Reverse proxies in front whose X-Forwarded-For is believed."""
+    private_webhooks: int = 0
+    """1: webhooks may be http and lead into private networks, for a server whose tenants are trusted."""
+    event_streams: int = 2
+    """Event streams a process serves at once; each holds a thread of it."""
+    key_pepper: str = field(default="", repr=False)
+    """A secret that API keys are hashed with, at least 32 characters; empty: plain SHA-256."""
+    metrics_token: str = field(default="", repr=False)
+    """Bearer token for /metrics beside keys of scope platform, at least 16 characters; empty: none."""
+    client_requests_per_min: int = 100
+    """Requests of one client, in each worker."""
+    key_requests_per_min: int = 600
+    """Administrative requests with one key, in each worker."""
 
 
 def load_config(environ: Mapping[str, str], **overrides: str | None) -> Config:
@@ -105,6 +117,15 @@ def _between(low: int, high: int) -> Callable[[str, str], int]:
     return parse
 
 
+def _secret(shortest: int) -> Callable[[str, str], str]:
+    def parse(variable: str, value: str) -> str:
+        if len(value) < shortest or not value.isascii():
+            raise ConfigError(variable, "***", f"at least {shortest} ASCII characters")
+        return value
+
+    return parse
+
+
 _PARSERS: dict[str, Callable[[str, str], Any]] = {
     "database": _database,
     "public_url": _public_url,
@@ -114,4 +135,10 @@ _PARSERS: dict[str, Callable[[str, str], Any]] = {
     "remsim_timeout_s": _between(1, 30),
     "command_ttl_s": _between(10, 604_800),
     "proxy_hops": _between(0, 8),
+    "private_webhooks": _between(0, 1),
+    "event_streams": _between(0, 100),
+    "key_pepper": _secret(32),
+    "metrics_token": _secret(16),
+    "client_requests_per_min": _between(10, 100_000),
+    "key_requests_per_min": _between(10, 100_000),
 }

@@ -5,10 +5,12 @@ IonmeshError
 ├── ServiceError              a request is refused; carries a machine-readable code
 │   ├── InvalidRequest
 │   ├── Unauthorized
+│   │   └── KeyEnded          carries the key's prefix and tenant
 │   ├── Forbidden
 │   ├── NotFound
 │   ├── Conflict
 │   │   └── IdentityConflict
+│   ├── TooManyRequests       carries the seconds to wait
 │   └── NoSlot                carries the mapping modes that still have a free slot
 └── RemsimServerError         osmo-remsim-server's REST did not do what was asked; carries its URL
     ├── RemsimServerUnreachable
@@ -54,6 +56,15 @@ class Unauthorized(ServiceError):
     """Nobody known is asking."""
 
 
+class KeyEnded(Unauthorized):
+    """The key was good once; the caller is told no more than any other unknown one."""
+
+    def __init__(self, prefix: str, tenant_id: int) -> None:
+        super().__init__("unauthorized", "Unauthorized")
+        self.prefix = prefix
+        self.tenant_id = tenant_id
+
+
 class Forbidden(ServiceError):
     """The caller is known and may not do this."""
 
@@ -71,6 +82,14 @@ class IdentityConflict(Conflict):
 
     def __init__(self, message: str) -> None:
         super().__init__("identity_conflict", message)
+
+
+class TooManyRequests(ServiceError):
+    """The client or key asked too often."""
+
+    def __init__(self, wait_s: float) -> None:
+        super().__init__("too_many_requests", "Too many requests")
+        self.wait_s = wait_s
 
 
 class NoSlot(ServiceError):

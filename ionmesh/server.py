@@ -1,4 +1,4 @@
-"""The embedded server: waitress, the reconcile loop and the liveness sweep in one process."""
+"""The embedded server: waitress and the jobs in one process."""
 
 from __future__ import annotations
 
@@ -13,13 +13,9 @@ from waitress import wasyncore  # type: ignore[import-untyped]  # ships no type 
 from waitress.server import TcpWSGIServer, create_server  # type: ignore[import-untyped]  # same
 
 from ionmesh.app import create_app
-from ionmesh.background import Repeater
-from ionmesh.clock import utcnow
 from ionmesh.config import Config
 from ionmesh.db import Database
-from ionmesh.reconcile import reconciler
-from ionmesh.services.liveness import offline_after
-from ionmesh.sweep import Sweeper
+from ionmesh.jobs import Jobs
 
 log = logging.getLogger(__name__)
 
@@ -31,12 +27,11 @@ _IDLE_CONNECTION_S = 30
 # The application refuses far less in its own words; this only bounds what is buffered for it.
 _BUFFERED_BODY_BYTES = 1024 * 1024
 _ANY_HOST = ("0.0.0.0", "::")  # noqa: S104  compared with, not bound to
-_SWEEP_INTERVAL_S = 15
 # How long a registration waits for its slot map, so that it stands when the router reads the answer.
 _SETTLE_S = 1.0
 # Shares of the two seconds in which the process must end.
 _DRAIN_S = 0.8
-_THREAD_STOP_S = 0.3
+_THREAD_STOP_S = 0.2
 
 
 def serve(config: Config, host: str, port: int, ready: Callable[[str], None]) -> int:
@@ -58,22 +53,16 @@ def serve(config: Config, host: str, port: int, ready: Callable[[str], None]) ->
     if config.public_url is None:
         config = replace(config, public_url=_url(socket.gethostname() if host in _ANY_HOST else host, port))
     database = Database(config.database)
-    slot_maps = Repeater(
-        "reconcile", config.reconcile_interval_s, reconciler(database, config.remsim_timeout_s).run, on_death
-    )
-    silence = offline_after(config.offline_after_s, config.heartbeat_interval_s)
-    sweeper = Sweeper(database, silence, utcnow, slot_maps.wake)
-    sweep = Repeater("sweep", _SWEEP_INTERVAL_S, sweeper.run, on_death)
-    app = create_app(config, database=database, assignments_changed=lambda: slot_maps.wake(_SETTLE_S))
+    jobs = Jobs(database, config, on_death)
+    app = create_app(config, database=database, assignments_changed=lambda: jobs.slot_maps.wake(_SETTLE_S))
     front = _HttpFront(app, listener)
-    for part in (slot_maps, sweep, front):
-        part.start()
+    jobs.start()
+    front.start()
     ready(_url(host, port))
     stop.wait()
     log.info("stopping")
     front.stop(_DRAIN_S, _THREAD_STOP_S)
-    for repeater in (slot_maps, sweep):
-        repeater.stop(_THREAD_STOP_S)
+    jobs.stop(_THREAD_STOP_S)
     database.close()
     return 1 if died.is_set() else 0
 

@@ -7,5 +7,8 @@ Where things are:
   modems.driver.Driver          what a modem can be asked
   modems.facts, modems.errors   what comes back, what can go wrong
   modems.detect.udev.candidates the modems attached now
+  modems.at.apdu                commands to the card in the modem
+  modems.survey, modems.report  everything asked once, as one flat mapping with fixed names
+  modems.recording              a session of the field as JSON, and its facts without the modem
   modems.transcript             conversations as text, played back without a modem
 """

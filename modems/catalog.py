@@ -11,14 +11,15 @@ __all__ = ["DRIVERS", "MODELS", "Bus", "Model", "driver_for", "driver_for_identi
 
 DRIVERS: tuple[type[Driver], ...] = (FibocomDriver, SierraDriver, QuectelDriver, GenericDriver)
 
-# Words of AT+CGMI, and for modules sold under other names of AT+CGMM, that give the driver away.
+# Words of AT+CGMI, and for modules sold under other names the beginnings of model names, that give the
+# driver away; makers before models.
 _MAKERS: tuple[tuple[str, type[Driver]], ...] = (
     ("quectel", QuectelDriver),
     ("sierra", SierraDriver),
     ("fibocom", FibocomDriver),
-    ("fm350", FibocomDriver),
-    ("l850", FibocomDriver),
-    ("em7455", SierraDriver),
+    *((word, FibocomDriver) for word in ("fm350", "l850", "l860")),
+    *((word, SierraDriver) for word in ("em74", "em75", "em91", "mc74", "dw5811")),
+    *((word, QuectelDriver) for word in ("rm50", "rg50", "ec25", "eg25", "bg96")),
 )
 
 

@@ -148,7 +148,7 @@ class Serving:
 
     @property
     def signal(self) -> Signal:
-        """The anchor's measurements with the NR leg's in the `nr_` fields; all None when nothing is measured."""
+        """The anchor's measurements with the NR leg's in the `nr_` fields; all None when there are none."""
         anchor = next(iter(self.signals), Signal())
         nr = next((each for each in self.signals if each.technology in NR), None)
         if nr is None:

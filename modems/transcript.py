@@ -1,4 +1,4 @@
-"""Conversations with a modem as text: recorded from one, played back in its place.
+"""Conversations with a modem as text, written down from what one answered and played back in its place.
 
     # a comment
     = imei 867698040012345        a value that lines may use as {imei}
@@ -16,10 +16,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from modems.at.channel import BytePort
-from modems.at.command import redact
 from modems.at.framing import LineFramer
-from modems.at.parse import final_result
 from modems.errors import ParseError, PortGone
 
 
@@ -138,44 +135,6 @@ class ReplayPort:
             return ("OK",) if command.upper() == "AT" else ("ERROR",)
         already = sum(each.upper() == command.upper() for each in self.sent) - 1
         return tuple(fill(line, self._values) for line in found[min(already, len(found) - 1)].answer)
-
-
-class RecordingPort:
-    """A port that passes everything to `port` and writes the conversation to `write_line` as a transcript.
-
-    Secret parameters are left out of the commands. The answers hold IMEI, ICCID and IMSI: look through a
-    recording before handing it on.
-    """
-
-    def __init__(self, port: BytePort, write_line: Callable[[str], None]) -> None:
-        self.name = port.name
-        self.on_bytes: Callable[[bytes], None] | None = None
-        self.on_gone: Callable[[PortGone], None] | None = None
-        self._port = port
-        self._write_line = write_line
-        self._framer = LineFramer()
-        self._command: str | None = None
-        port.on_bytes = self._receive
-        port.on_gone = self._vanish
-
-    def write(self, data: bytes) -> None:
-        """Send `data`; raises PortGone."""
-        self._command = data.decode("ascii", errors="replace").strip()
-        self._write_line(f"> {redact(self._command)}")
-        self._port.write(data)
-
-    def _receive(self, data: bytes) -> None:
-        for line in self._framer.feed(data):
-            if line != self._command:
-                self._write_line(f"{'!' if self._command is None else '<'} {line}")
-            if final_result(line) is not None:
-                self._command = None
-        if self.on_bytes is not None:
-            self.on_bytes(data)
-
-    def _vanish(self, gone: PortGone) -> None:
-        if self.on_gone is not None:
-            self.on_gone(gone)
 
 
 def fill(line: str, values: Mapping[str, str]) -> str:

@@ -7,6 +7,9 @@ from typing import Any, Protocol
 from modems.errors import ModemError
 from remsimd.errors import ControlError, RemsimError
 
+LOG_LINES = 50
+LOG_LINES_MAX = 200
+
 
 class Doers(Protocol):
     """The ways a command takes; see `remsimd.daemon`."""
@@ -23,6 +26,10 @@ class Doers(Protocol):
 
     def restart(self) -> str: ...
 
+    async def config_set(self, wanted: Mapping[str, object]) -> str: ...
+
+    def log_tail(self, lines: int) -> str: ...
+
 
 @dataclass(frozen=True, slots=True)
 class CommandRunner:
@@ -33,7 +40,9 @@ class CommandRunner:
     async def execute(self, kind: str, params: Mapping[str, Any]) -> str:
         """A line about what was done. Raises `RemsimError` when it was not."""
         table: dict[str, Callable[[Mapping[str, Any]], Awaitable[str]]] = {
+            "config-set": self._config_set,
             "failover": self._failover,
+            "log-tail": self._log_tail,
             "modem-reset": self._modem_reset,
             "reregister": self._reregister,
             "restart": self._restart,
@@ -46,6 +55,23 @@ class CommandRunner:
             return await command(params)
         except ModemError as error:
             raise RemsimError(str(error)) from error
+
+    async def _config_set(self, params: Mapping[str, Any]) -> str:
+        """`values` maps `section.option` to a text, a list or null; or one `option` and its `value`."""
+        wanted = params.get("values")
+        if wanted is None and isinstance(params.get("option"), str):
+            section = _text(params, "section")
+            place = params["option"] if section is None else f"{section}.{params['option']}"
+            wanted = {place: params.get("value")}
+        if not isinstance(wanted, Mapping):
+            raise ControlError("config-set needs values, an object of section.option and value")
+        return await self.doers.config_set(wanted)
+
+    async def _log_tail(self, params: Mapping[str, Any]) -> str:
+        lines = params.get("lines", LOG_LINES)
+        if isinstance(lines, bool) or not isinstance(lines, int) or not 0 < lines <= LOG_LINES_MAX:
+            raise ControlError(f"parameter lines must be a number from 1 to {LOG_LINES_MAX}")
+        return self.doers.log_tail(lines)
 
     async def _failover(self, params: Mapping[str, Any]) -> str:
         link = _text(params, "link")

@@ -4,43 +4,50 @@ import asyncio
 import logging
 import signal
 import socket
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from pathlib import Path
 from typing import Any
-
-from prometheus_client import CollectorRegistry
 
 from modems.errors import ModemError
 from remsimd import __version__, clock
 from remsimd import events as ev
 from remsimd.bus import Bus, Stamped
+from remsimd.cards import Cards
 from remsimd.commands import CommandRunner
+from remsimd.config import edit
 from remsimd.config.load import load
 from remsimd.config.model import Config
+from remsimd.config.uci import UciError
+from remsimd.control import cards, recorded
 from remsimd.control.methods import table
 from remsimd.control.socket import ControlSocket
 from remsimd.errors import ConfigError, ControlError, RemsimError
 from remsimd.failover.engine import FailoverEngine
-from remsimd.netifd import device_of
+from remsimd.finder import Finder
+from remsimd.observe.alerting import Alerting
 from remsimd.observe.eventlog import EventLog
-from remsimd.observe.metrics import Histograms, StateCollector
+from remsimd.observe.history import History
+from remsimd.observe.observation import ALERTS, HISTORY, Observation
 from remsimd.orchestrator.client import OrchestratorClient
+from remsimd.orchestrator.logtail import LogTail
 from remsimd.orchestrator.wire import Command
 from remsimd.poller import ModemLife
-from remsimd.rspro.client import RsproClient
+from remsimd.sim import boards
 from remsimd.sim.gpio import Lines
-from remsimd.sim.slot import SimMode, SimSlot
+from remsimd.sim.slot import SimSlot
 from remsimd.state import start
 from remsimd.store import Store
 from remsimd.supervisor import Part, Supervisor
-from remsimd.wiring import FAILOVER, IONMESH, RSPRO, Surroundings, Wiring, life_name, slot_name
+from remsimd.wiring import FAILOVER, IONMESH, Surroundings, Wiring, life_name, slot_name
 
 log = logging.getLogger(__name__)
 
 SOCKET_NAME = "control.sock"
 STOP_WITHIN_S = 2.5
 """Less than the 3 s after which an impatient init script would kill."""
-DEVICES_EVERY_S = 5.0
+TOLD_WITHIN_S = 2.0
+"""How long the orchestrator has to be told of a command that stops or rebuilds the one who tells."""
+LOG_TAIL_CHARS = 4000
 
 
 def run(path: Path, config: Config, *, run_dir: Path, lines: Lines) -> int:
@@ -59,23 +66,23 @@ class Daemon:
         self._store = Store(start(config, clock.wall()))
         self._eventlog = EventLog()
         self._supervisor = Supervisor(self._bus.publish)
-        self._devices: dict[str, str] = {}
         hostname = socket.gethostname()
-        registry = CollectorRegistry()
-        registry.register(StateCollector(lambda: self._store.now, hostname))
-        self._histograms = Histograms(registry, hostname)
+        self._observation = Observation(self._bus, self._store, self._eventlog, hostname)
         self._around = Surroundings(
             bus=self._bus,
             store=self._store,
             lines=lines,
             run_dir=run_dir,
             hostname=hostname,
-            registry=registry,
-            devices=self._devices,
+            eventlog=self._eventlog,
             execute=self._execute,
+            finder=Finder(),
         )
         self._wiring = Wiring(config, self._around, self._supervisor)
+        self._cards = Cards(self._store, self._supervisor)
         self._stop = asyncio.Event()
+        self._keep_card = False
+        self._logtail = LogTail()
         self._exit_status = 0
         self._reloading = asyncio.Lock()
         self._asked: set[asyncio.Task[Any]] = set()
@@ -86,15 +93,14 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, lambda: self._spawn(self._reload_quietly()))
-        listeners = (self._store.take, self._eventlog.take, self._histograms.take, self._route)
         with (
-            self._bus.listen(listeners[0]),
-            self._bus.listen(listeners[1]),
-            self._bus.listen(listeners[2]),
-            self._bus.listen(listeners[3]),
+            self._bus.listen(self._store.take),
+            self._bus.listen(self._eventlog.take),
+            self._observation.listening(),
+            self._bus.listen(self._route),
+            self._logtail.attached(),
         ):
             log.info("remsimd %s starts with %s", __version__, self._path)
-            await self._resolve_devices()
             await self._apply(self._config)
             await self._stop.wait()
             log.info("remsimd stops")
@@ -104,46 +110,38 @@ class Daemon:
     # Parts
 
     async def _apply(self, config: Config) -> tuple[str, ...]:
+        config = boards.filled(config, boards.model())
         self._config = config
         self._wiring = Wiring(config, self._around, self._supervisor)
         self._store.configure(config)
-        control = ControlSocket(
-            self._around.run_dir / SOCKET_NAME, table(self._store, self._eventlog, self), self._eventlog
-        )
+        methods = {
+            **table(self._store, self._eventlog, self),
+            **recorded.table(self),
+            **cards.table(self._cards),
+        }
+        control = ControlSocket(self._around.run_dir / SOCKET_NAME, methods, self._eventlog)
         fixed = (
             Part("control", "control", lambda: control),
-            Part("devices", "devices", lambda: _Every(DEVICES_EVERY_S, self._follow_devices)),
+            Part("finder", "finder", lambda: self._around.finder),
         )
-        changed = await self._supervisor.apply((*fixed, *self._wiring.parts()))
+        parts = (*fixed, *self._wiring.parts(), *self._observation.parts(config))
+        changed = await self._supervisor.apply(parts)
         card = self._wiring.configured_card()
         if not config.ionmesh.enabled and card != self._store.now.ionmesh.assignment:
             self._bus.publish(ev.Assigned(card, "configuration"))
         return changed
 
     def _route(self, stamped: Stamped) -> None:
-        """Events that are somebody's input: the card's place, and all evidence for the failover."""
+        """Events that are somebody's input: the card's place, evidence for the failover, news for IonMesh."""
         if isinstance(stamped.event, ev.Assigned):
-            client = self._supervisor.find(RSPRO, RsproClient)
-            if client is not None:
-                client.assign(stamped.event.assignment)
+            self._cards.assign(stamped.event.assignment)
+        self._cards.on_event(stamped.event)
         engine = self._supervisor.find(FAILOVER, FailoverEngine)
         if engine is not None:
             engine.on_event(stamped)
-
-    async def _resolve_devices(self) -> None:
-        interfaces = {modem.interface for modem in self._config.modems if modem.interface is not None}
-        for interface in interfaces:
-            device = await device_of(interface)
-            if device is not None:
-                self._devices[interface] = device
-
-    async def _follow_devices(self) -> None:
-        """netifd gives an interface its device when it dials, and another one when the modem moved."""
-        before = dict(self._devices)
-        await self._resolve_devices()
-        if self._devices != before:
-            async with self._reloading:
-                await self._apply(self._config)
+        ionmesh = self._supervisor.find(IONMESH, OrchestratorClient)
+        if ionmesh is not None:
+            ionmesh.take(stamped.event)
 
     async def _wind_down(self) -> None:
         """The SIM back on the local card and the bank's card given back, then everything stopped."""
@@ -154,7 +152,7 @@ class Daemon:
         await self._supervisor.stop(*(name for name, slot in slots if slot is not None))
         last_acts: list[Awaitable[object]] = [slot.release() for _, slot in slots if slot is not None]
         ionmesh = self._supervisor.find(IONMESH, OrchestratorClient)
-        if ionmesh is not None:
+        if ionmesh is not None and not self._keep_card:
             last_acts.append(ionmesh.unregister(STOP_WITHIN_S - 0.5))
         try:
             async with asyncio.timeout(STOP_WITHIN_S):
@@ -209,18 +207,7 @@ class Daemon:
 
     def sim_use(self, modem: str | None, mode: str) -> str:
         """Local card, or the remote one while there is one."""
-        slots = {
-            name: slot
-            for name in self._store.now.modems
-            if (slot := self._supervisor.find(slot_name(name), SimSlot)) is not None
-        }
-        chosen = modem or (next(iter(slots)) if len(slots) == 1 else None)
-        if chosen is None or chosen not in slots:
-            raise ControlError(f"which modem? SIMs can be switched on: {', '.join(slots) or 'none'}")
-        if mode not in tuple(SimMode):
-            raise ControlError(f"mode {mode!r} must be one of: {', '.join(SimMode)}")
-        slots[chosen].use(SimMode(mode))
-        return f"{chosen}: SIM {mode}; follow with `remsimctl events -f`"
+        return self._cards.use(modem, mode)
 
     async def ionmesh_register(self) -> str:
         """Register anew at once."""
@@ -241,23 +228,79 @@ class Daemon:
             raise ControlError("IonMesh is off (ionmesh.enabled 0)")
         return client
 
+    def history(self) -> History:
+        """What was recorded."""
+        history = self._supervisor.find(HISTORY, History)
+        if history is None:
+            raise ControlError("nothing is recorded (history.enabled 0)")
+        return history
+
+    def alerts(self) -> Alerting:
+        """The configured alerts."""
+        alerting = self._supervisor.find(ALERTS, Alerting)
+        if alerting is None:
+            raise ControlError("no alert is configured")
+        return alerting
+
     async def modem_reset(self, modem: str | None) -> str:
         """Restart a modem, the only one where none is named."""
         names = tuple(self._store.now.modems)
         chosen = modem or (names[0] if len(names) == 1 else None)
         life = None if chosen is None else self._supervisor.find(life_name(chosen), ModemLife)
-        if life is None:
+        if chosen is None or life is None:
             raise ControlError(f"which modem? modems: {', '.join(names) or 'none'}")
+        self._bus.publish(ev.ModemResetting(chosen, "asked for"))
         try:
             await life.reset()
         except ModemError as error:
             raise ControlError(f"{chosen}: {error}") from error
         return f"{chosen} is restarting"
 
+    async def modem_at(self, modem: str, command: str, timeout_s: int) -> dict[str, Any]:
+        """Send an engineer's AT line through the modem's queue."""
+        try:
+            lines, result = await self._life(modem).at(command, timeout_s)
+        except (ModemError, ValueError) as error:
+            raise ControlError(f"{modem}: {error}") from error
+        return {"lines": list(lines), "result": result}
+
+    async def modem_record(self, modem: str, *, raw: bool) -> list[dict[str, str]]:
+        """Ask a modem everything and return what was said."""
+        try:
+            recording = await self._life(modem).record(raw=raw)
+        except ModemError as error:
+            raise ControlError(f"{modem}: {error}") from error
+        return recording.entries()
+
+    def _life(self, modem: str) -> ModemLife:
+        life = self._supervisor.find(life_name(modem), ModemLife)
+        if life is None:
+            raise ControlError(f"no modem {modem!r}; modems: {', '.join(self._store.now.modems) or 'none'}")
+        return life
+
     def restart(self) -> str:
-        """End, so that procd starts the daemon anew."""
-        self._stop.set()
+        """End soon, so that procd starts the daemon anew; the card is kept, the answer told before."""
+        self._keep_card = True
+        asyncio.get_running_loop().call_later(TOLD_WITHIN_S, self._stop.set)
         return "restarting"
+
+    async def config_set(self, wanted: Mapping[str, object]) -> str:
+        """Change options of the configuration and apply them soon, once the answer is told."""
+        try:
+            changes = edit.changes(wanted)
+            await edit.save(self._path, changes)
+        except (ConfigError, UciError, OSError) as error:
+            raise ControlError(f"nothing was changed: {error}") from error
+        asyncio.get_running_loop().call_later(TOLD_WITHIN_S, lambda: self._spawn(self._reload_quietly()))
+        return f"saved, applied in {TOLD_WITHIN_S:g} s: {', '.join(str(change) for change in changes)}"
+
+    def log_tail(self, lines: int) -> str:
+        """The newest log lines, masked."""
+        return self._logtail.newest(lines, LOG_TAIL_CHARS)
+
+    def ionmesh_commands(self) -> list[dict[str, Any]]:
+        """The orchestrator's commands and what became of them, oldest first."""
+        return [dict(command) for command in self._orchestrator().commands()]
 
     async def _execute(self, command: Command) -> str:
         return await CommandRunner(self).execute(command.type, command.params)
@@ -272,16 +315,3 @@ class Daemon:
         task = asyncio.ensure_future(work)
         self._asked.add(task)
         task.add_done_callback(self._asked.discard)
-
-
-class _Every:
-    """A part that does one thing again and again."""
-
-    def __init__(self, seconds: float, act: Any) -> None:
-        self._seconds = seconds
-        self._act = act
-
-    async def run(self) -> None:
-        while True:
-            await asyncio.sleep(self._seconds)
-            await self._act()

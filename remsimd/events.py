@@ -9,6 +9,7 @@ from enum import StrEnum
 from modems.facts import Cell, Identity, Registration, Signal, Sim, Temperature
 from remsimd.assignment import Assignment
 from remsimd.config.model import SimSource
+from remsimd.sim.frontend import SlotStatus
 
 
 class LinkHealth(StrEnum):
@@ -46,6 +47,27 @@ class IonmeshState(StrEnum):
     REFUSED = "refused"
     """The key, the tenant or the identity is not accepted; someone must act."""
     UNREACHABLE = "unreachable"
+
+
+class RecoveryAction(StrEnum):
+    """What is tried on a modem whose link stays down, the gentlest first."""
+
+    REDIAL = "re-dial"
+    """netifd brings the interface up anew."""
+    RADIO_CYCLE = "radio-cycle"
+    """The radio off and on (TS 27.007 +CFUN=4, =1)."""
+    RESET = "reset"
+    """The vendor's own reset command."""
+    RESET_LINE = "reset-line"
+    """A pulse on the modem's reset line."""
+    POWER_CYCLE = "power-cycle"
+    """The modem's supply off and on."""
+    CARD_AGAIN = "card-again"
+    """The remote card read anew; tried three times."""
+    LOCAL_CARD = "local-card"
+    """The modem's own card instead of the remote one."""
+    OTHER_CARD = "other-card"
+    """IonMesh is asked for another slot, and the remote card used again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +136,34 @@ class AtTimings(Event):
     timeouts: int
 
 
+@dataclass(frozen=True, slots=True)
+class ModemResetting(Event):
+    """A person or the orchestrator has the modem reset: what follows says nothing about its network."""
+
+    modem: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryStarted(Event):
+    """An action of the recovery ladder begins, because of `cause`."""
+
+    modem: str
+    action: RecoveryAction
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryEnded(Event):
+    """It ended: `ok` when the link is up again, else `detail` says how far it came."""
+
+    modem: str
+    action: RecoveryAction
+    ok: bool
+    detail: str
+    took_s: float
+
+
 # Links and failover
 
 
@@ -150,6 +200,19 @@ class TrafficRead(Event):
     link: str
     rx_bytes: int
     tx_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class DataSpent(Event):
+    """What remsimd itself has sent and received over a link with a data limit since the reset day.
+
+    `tight`: from now to the next reset day nothing is sent only to find out whether it works.
+    """
+
+    link: str
+    spent_bytes: int
+    limit_bytes: int
+    tight: bool
 
 
 # The remote card
@@ -196,6 +259,14 @@ class TpduRelayed(Event):
 class TpduFailed(Event):
     modem: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SlotContactsChanged(Event):
+    """The modem changed the contacts of the slot that its remote card is shown in."""
+
+    modem: str
+    contacts: SlotStatus
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from remsimd import __version__
 from remsimd import events as ev
 from remsimd.bus import Bus
 from remsimd.config.model import FrontendConfig, SimSource
+from remsimd.sim.frontend import SlotStatus
 from remsimd.state import State
 from remsimd.store import Store
 
@@ -51,8 +52,19 @@ def _(event: ev.SimSwitching) -> tuple[str, ...]:
     return ("request-card-remove", "request-sim-local", "request-modem-reset")
 
 
-def environment(state: State, cause: str, frontend: FrontendConfig | None) -> dict[str, str]:
-    """The REMSIM_* variables; one that nobody knows the value of is left out."""
+@causes.register
+def _(event: ev.SlotContactsChanged) -> tuple[str, ...]:
+    return ("event-modem-status",)
+
+
+def environment(
+    state: State, cause: str, frontend: FrontendConfig | None, contacts: SlotStatus | None = None
+) -> dict[str, str]:
+    """The REMSIM_* variables; one that nobody knows the value of is left out.
+
+    `contacts` are those of the event where it is about them: a run may begin when they have
+    changed again, and a script must see each change.
+    """
     card = state.ionmesh.assignment
     server, bankd = state.rspro.peers.get("server"), state.rspro.peers.get("bankd")
     known: dict[str, Any] = {
@@ -67,6 +79,10 @@ def environment(state: State, cause: str, frontend: FrontendConfig | None) -> di
         known["REMSIM_CLIENT_SLOT"] = f"{card.client_id}:{card.client_slot}"
         if card.bank_id is not None:
             known["REMSIM_BANKD_SLOT"] = f"{card.bank_id}:{card.slot_id}"
+    if contacts is not None:
+        levels = (contacts.vcc_present, contacts.reset_active, contacts.clk_active)
+        names = ("REMSIM_SIM_VCC", "REMSIM_SIM_RST", "REMSIM_SIM_CLK")
+        known.update((name, None if on is None else int(on)) for name, on in zip(names, levels, strict=True))
     if frontend is not None:
         known["REMSIM_USB_PATH"] = frontend.usb_path
         known["REMSIM_USB_INTERFACE"] = frontend.usb_interface
@@ -84,18 +100,21 @@ class EventScript:
 
     async def run(self) -> None:
         """Follow the events until cancelled. Raises OSError when the script cannot be run."""
+        contacts: SlotStatus | None = None
         with self._bus.follow() as follower:
             async for stamped in follower:
+                if isinstance(stamped.event, ev.SlotContactsChanged):
+                    contacts = stamped.event.contacts
                 for cause in causes(stamped.event):
-                    await self._call(cause)
+                    await self._call(cause, contacts)
 
-    async def _call(self, cause: str) -> None:
+    async def _call(self, cause: str, contacts: SlotStatus | None) -> None:
         inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
         script = await asyncio.create_subprocess_exec(
             self._path,
             cause,
             stdin=asyncio.subprocess.DEVNULL,
-            env={**inherited, **environment(self._store.now, cause, self._frontend)},
+            env={**inherited, **environment(self._store.now, cause, self._frontend, contacts)},
             start_new_session=True,
         )
         try:

@@ -6,11 +6,8 @@ neither a dead link nor the end of the daemon waits for it.
 """
 
 import asyncio
-import contextlib
-import errno
 import json as json_module
-import queue
-import threading
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,17 +15,22 @@ from typing import TYPE_CHECKING, Any
 
 from remsimd import __version__, clock
 from remsimd.errors import OrchestratorError
-from remsimd.net import bind_error, device_option
+from remsimd.net import TrafficBytes, device_option, root_reason
+from remsimd.worker import Worker
 
 if TYPE_CHECKING:
     import requests
+    from urllib3.poolmanager import ProxyManager
+
+    from remsimd.connections import Contexts, Meter, ResumingContext
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_STUCK = 4
 """Threads left behind at most, so that a peer that trickles its answers cannot collect them."""
-
 SYSTEM_CAS = "/etc/ssl/certs/ca-certificates.crt"
 """Where OpenWrt (package ca-bundle) and Debian keep the system's certificates."""
+IDLE_S = 90.0
+"""Connections unused for longer are not trusted to be there: carrier NAT forgets them silently."""
 
 _CHUNK_BYTES = 8192
 
@@ -38,35 +40,51 @@ class HttpAnswer:
     """An answer of any status.
 
     `body` is the JSON object it carried, empty for an error that carried none; the names in
-    `headers` are in lower case. The byte counts are those of HTTP: head and body, without TLS,
-    TCP and IP.
+    `headers` are in lower case.
     """
 
     status: int
     body: Mapping[str, Any]
     headers: Mapping[str, str] = field(default_factory=dict)
-    sent_bytes: int = 0
-    received_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """Whom to trust and who we are, as PEM files; None is the system's CAs and no certificate."""
+    """Whom to trust and who we are, as PEM files; None is the system's CAs and no certificate.
+
+    `oldest` is the oldest version spoken, 1.2 or 1.3.
+    """
 
     ca_cert: str | None = None
     client_cert: str | None = None
     client_key: str | None = None
+    oldest: str = "1.2"
 
 
 class Http:
-    """Makes calls and keeps their connections, for each network device its own."""
+    """Makes calls and keeps their connections, for each network device its own.
 
-    def __init__(self, tls: Tls | None = None, *, proxies_from_environment: bool = False) -> None:
-        self._tls = Tls() if tls is None else tls
-        self._proxies_from_environment = proxies_from_environment
-        self._worker: _Worker | None = None
-        self._stuck: list[_Worker] = []
+    `on_traffic` hears after each call, failed ones included, which device (None: any) it went
+    through and what it cost on the wire. `addresses` says where hosts are that DNS does not
+    know; it may change between calls. Proxies are those of the environment (`https_proxy`,
+    `no_proxy`), where asked for.
+    """
+
+    def __init__(
+        self,
+        tls: Tls | None = None,
+        *,
+        proxies_from_environment: bool = False,
+        on_traffic: Callable[[str | None, TrafficBytes], None] = lambda _device, _traffic: None,
+        addresses: Mapping[str, str] | None = None,
+    ) -> None:
+        known = {} if addresses is None else addresses
+        self._settings = _Settings(tls or Tls(), proxies_from_environment, known)
+        self._on_traffic = on_traffic
+        self._worker: Worker[HttpAnswer] | None = None
+        self._stuck: list[Worker[HttpAnswer]] = []
         self._turn = asyncio.Lock()
+        self._sessions: _Sessions | None = None
 
     async def call(
         self,
@@ -77,15 +95,18 @@ class Http:
         json: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         timeout_s: float,
+        keep_open: bool = True,
     ) -> HttpAnswer:
         """The answer to one request, sent through the network device `interface` (None: any).
 
-        Redirects are not followed. Raises `OrchestratorError` with code timeout (no complete
-        answer within `timeout_s`), connect, tls, or protocol (not an answer we can use: larger
-        than 64 KiB, compressed, or a success without a JSON object).
+        Redirects are not followed. Without `keep_open` the connection is for this call alone and
+        as cheap as can be: TLS 1.2 where the server speaks it, which resumes a session in half
+        the bytes of TLS 1.3, and one RST at the end. Raises `OrchestratorError` with code timeout
+        (no complete answer within `timeout_s`), connect, tls, or protocol (not an answer we can
+        use: larger than 64 KiB, compressed, or a success without a JSON object).
         """
         body = None if json is None else json_module.dumps(json, separators=(",", ":")).encode()
-        request = _Request(method, url, interface, body, dict(headers or {}), timeout_s)
+        request = _Request(method, url, interface, body, dict(headers or {}), timeout_s, keep_open)
         try:
             async with asyncio.timeout(timeout_s), self._turn:
                 return await self._run(request)
@@ -99,23 +120,31 @@ class Http:
             self._worker = None
 
     async def _run(self, request: "_Request") -> HttpAnswer:
-        worker = self._ready_worker(request)
+        worker, sessions = self._ready_worker(request)
+        loop = asyncio.get_running_loop()
+        deadline_s = clock.monotonic() + request.timeout_s
         try:
-            return await worker.run(request)
+            return await worker.run(
+                lambda: sessions.send(request, loop.time(), lambda: deadline_s - loop.time())
+            )
         finally:
             if worker.busy:
                 worker.stop()
                 self._stuck.append(worker)
                 self._worker = None
+            spent = sessions.traffic()
+            if spent != TrafficBytes():
+                self._on_traffic(request.interface, spent)
 
-    def _ready_worker(self, request: "_Request") -> "_Worker":
+    def _ready_worker(self, request: "_Request") -> tuple[Worker[HttpAnswer], "_Sessions"]:
         self._stuck = [worker for worker in self._stuck if worker.alive]
-        if self._worker is None:
+        if self._worker is None or self._sessions is None:
             if len(self._stuck) >= MAX_STUCK:
                 raise request.error("timeout", f"{MAX_STUCK} earlier calls still wait for their answers")
-            self._worker = _Worker(_Sessions(self._tls, self._proxies_from_environment))
+            self._sessions = _Sessions(self._settings)
+            self._worker = Worker("http", self._sessions.close)
             self._worker.start()
-        return self._worker
+        return self._worker, self._sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +155,12 @@ class _Request:
     body: bytes | None
     headers: dict[str, str]
     timeout_s: float
+    keep_open: bool
+
+    @property
+    def secure(self) -> bool:
+        """Whether it goes over TLS."""
+        return self.url.startswith("https:")
 
     def error(self, code: str, reason: str) -> OrchestratorError:
         """A failure that names the call; the url holds no secret, keys travel in headers."""
@@ -133,80 +168,53 @@ class _Request:
         return OrchestratorError(f"{self.method} {self.url}{through}: {reason}", code=code)
 
 
-class _Worker:
-    """A thread that makes one call at a time.
+@dataclass(slots=True)
+class _Settings:
+    """What all threads share; `contexts` are made when TLS is used first."""
 
-    It is a daemon thread and not one of an executor, because the interpreter waits for those.
-    """
+    tls: Tls
+    proxies_from_environment: bool
+    addresses: Mapping[str, str]
+    contexts: "Contexts | None" = None
 
-    def __init__(self, sessions: "_Sessions") -> None:
-        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._sessions = sessions
-        self._thread = threading.Thread(name="http", target=self._serve, daemon=True)
-        self.busy = False
+    def tls_context(self, keep_open: bool) -> "ResumingContext":
+        """The context for lasting or single calls; raises OSError naming a file that cannot be used."""
+        if self.contexts is None:
+            from remsimd.connections import Contexts
 
-    @property
-    def alive(self) -> bool:
-        """Whether the thread has not ended yet."""
-        return self._thread.is_alive()
+            ca_cert = self.tls.ca_cert or (SYSTEM_CAS if Path(SYSTEM_CAS).exists() else None)
+            self.contexts = Contexts(ca_cert, self.tls.client_cert, self.tls.client_key, self.tls.oldest)
+        return self.contexts.pick(keep_open)
 
-    def start(self) -> None:
-        self._thread.start()
+    def tls_failed(self, error: Exception) -> None:
+        """Have the next connection begin without what the server may have disliked."""
+        if self.contexts is not None:
+            self.contexts.failed(error)
 
-    async def run(self, request: _Request) -> HttpAnswer:
-        """The answer, or the `OrchestratorError` raised; `busy` stays set when cancelled."""
-        loop = asyncio.get_running_loop()
-        outcome: asyncio.Future[HttpAnswer] = loop.create_future()
-        deadline_s = clock.monotonic() + request.timeout_s
 
-        def deliver(result: HttpAnswer | OrchestratorError) -> None:
-            self.busy = False
-            if outcome.done():
-                return
-            if isinstance(result, HttpAnswer):
-                outcome.set_result(result)
-            else:
-                outcome.set_exception(result)
+@dataclass(slots=True)
+class _Route:
+    """A session through one network device, used last at `used_s` of the loop's clock."""
 
-        def job() -> None:
-            result: HttpAnswer | OrchestratorError = request.error("unknown", "the calling thread failed")
-            try:
-                result = self._sessions.send(request, lambda: deadline_s - loop.time())
-            except OrchestratorError as error:
-                result = error
-            finally:
-                # The loop is closed when the daemon ended while this call was left behind.
-                with contextlib.suppress(RuntimeError):
-                    loop.call_soon_threadsafe(deliver, result)
-
-        self.busy = True
-        self._jobs.put(job)
-        return await outcome
-
-    def _serve(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            job()
-        self._sessions.close()
-
-    def stop(self) -> None:
-        """Let the thread end after the call in hand; does not wait for it."""
-        self._jobs.put(None)
+    session: "requests.Session"
+    meter: "Meter"
+    used_s: float
 
 
 class _Sessions:
-    """The requests sessions, one for each network device; used in the worker's thread only."""
+    """The sessions of one thread."""
 
-    def __init__(self, tls: Tls, proxies_from_environment: bool) -> None:
-        self._tls = tls
-        self._proxies_from_environment = proxies_from_environment
-        self._sessions: dict[str | None, requests.Session] = {}
+    def __init__(self, settings: _Settings) -> None:
+        self._settings = settings
+        self._routes: dict[tuple[str | None, bool, bool], _Route] = {}
+        self._spent = TrafficBytes()
 
-    def send(self, request: _Request, left_s: Callable[[], float]) -> HttpAnswer:
+    def send(self, request: _Request, now_s: float, left_s: Callable[[], float]) -> HttpAnswer:
         import requests
 
         try:
-            session = self._session(request)
-            with session.request(
+            route = self._route(request, now_s)
+            with route.session.request(
                 request.method,
                 request.url,
                 data=request.body,
@@ -214,60 +222,105 @@ class _Sessions:
                 timeout=max(left_s(), 0.001),
                 allow_redirects=False,
                 stream=True,
+                proxies=self._proxies(request.url),
             ) as response:
-                return _read(request, response, left_s)
+                answer = _read(request, response, left_s)
+            route.meter.settle(keep_open=request.keep_open)
+            return answer
         except requests.exceptions.SSLError as error:
-            raise request.error("tls", _reason(error, request)) from error
+            self._settings.tls_failed(error)
+            self.close()
+            raise request.error("tls", root_reason(error, request.interface)) from error
         except requests.exceptions.Timeout as error:
             raise request.error("timeout", f"no answer within {request.timeout_s:g} s") from error
         except requests.exceptions.ConnectionError as error:
-            raise request.error("connect", _reason(error, request)) from error
+            self._settings.tls_failed(error)
+            raise request.error("connect", root_reason(error, request.interface)) from error
         except requests.exceptions.RequestException as error:
-            raise request.error("protocol", _reason(error, request)) from error
+            raise request.error("protocol", root_reason(error, request.interface)) from error
         except OSError as error:
-            # requests looks for the certificate files itself and raises a bare OSError.
-            raise request.error("tls", str(error)) from error
+            raise request.error("tls", str(error.strerror or error)) from error
+
+    def traffic(self) -> TrafficBytes:
+        """What was spent since this was asked last."""
+        spent, self._spent = self._spent, TrafficBytes()
+        for route in tuple(self._routes.values()):
+            spent += route.meter.take()
+        return spent
 
     def close(self) -> None:
-        for session in self._sessions.values():
-            session.close()
-        self._sessions.clear()
+        for route in self._routes.values():
+            route.session.close()
+            self._spent += route.meter.take()
+        self._routes.clear()
 
-    def _session(self, request: _Request) -> "requests.Session":
-        known = self._sessions.get(request.interface)
-        if known is not None:
-            return known
+    def _proxies(self, url: str) -> dict[str, str]:
         import requests
 
+        return requests.utils.get_environ_proxies(url) if self._settings.proxies_from_environment else {}
+
+    def _route(self, request: _Request, now_s: float) -> _Route:
+        key = request.interface, request.keep_open, request.secure
+        route = self._routes.get(key)
+        if route is None:
+            route = self._new_route(request, now_s)
+            self._routes[key] = route
+        elif now_s - route.used_s > IDLE_S:
+            route.session.close()
+        route.used_s = now_s
+        return route
+
+    def _new_route(self, request: _Request, now_s: float) -> _Route:
+        import requests
+        from urllib3.util import SKIP_HEADER
+
+        from remsimd.connections import Meter
+
+        meter = Meter()
+        context = self._settings.tls_context(request.keep_open) if request.secure else None
         session = requests.Session()
-        session.trust_env = self._proxies_from_environment
+        # Proxies are given to each call; the environment's .netrc would add passwords, too.
+        session.trust_env = False
         session.headers.clear()
-        session.headers["User-Agent"] = f"remsimd/{__version__}"
-        session.verify = self._tls.ca_cert or (SYSTEM_CAS if Path(SYSTEM_CAS).exists() else True)
-        if self._tls.client_cert is not None and self._tls.client_key is not None:
-            session.cert = (self._tls.client_cert, self._tls.client_key)
-        if request.interface is not None:
-            adapter = _bound_adapter(request, request.interface)
-            session.mount("http://", adapter)
-            session.mount("https://", adapter)
-        self._sessions[request.interface] = session
-        return session
+        session.headers["User-Agent"] = f"remsimd/{__version__}" if request.keep_open else SKIP_HEADER
+        # urllib3 would say `identity`, which is what saying nothing means (RFC 9110, 12.5.3).
+        session.headers["Accept-Encoding"] = SKIP_HEADER
+        adapter = _adapter(request, context, meter, self._settings.addresses)
+        session.mount("http://", adapter)
+        session.mount("https://", adapter)
+        return _Route(session, meter, now_s)
 
 
-def _bound_adapter(request: _Request, interface: str) -> "requests.adapters.HTTPAdapter":
+def _adapter(
+    request: _Request, context: ssl.SSLContext | None, meter: "Meter", addresses: Mapping[str, str]
+) -> "requests.adapters.HTTPAdapter":
     from requests.adapters import HTTPAdapter
-    from urllib3.connection import HTTPConnection
 
-    try:
-        options = [*HTTPConnection.default_socket_options, device_option(interface)]
-    except OSError as error:
-        raise request.error("connect", str(error.strerror)) from error
+    from remsimd.connections import OPTIONS, use
 
-    class BoundAdapter(HTTPAdapter):
+    options: list[tuple[int, int, int | bytes]] = [*OPTIONS]
+    if request.interface is not None:
+        try:
+            options.append(device_option(request.interface))
+        except OSError as error:
+            raise request.error("connect", str(error.strerror)) from error
+
+    class Adapter(HTTPAdapter):
         def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-            super().init_poolmanager(*args, socket_options=options, **kwargs)
+            super().init_poolmanager(*args, socket_options=options, ssl_context=context, **kwargs)
+            use(self.poolmanager, meter, addresses)
 
-    return BoundAdapter(pool_connections=1, pool_maxsize=1)
+        def proxy_manager_for(self, proxy: str, **kwargs: Any) -> "ProxyManager":
+            pools: ProxyManager = super().proxy_manager_for(
+                proxy, socket_options=options, ssl_context=context, **kwargs
+            )
+            use(pools, meter, addresses)
+            return pools
+
+        def cert_verify(self, *args: Any, **kwargs: Any) -> None:
+            """The context knows whom to trust and who we are."""
+
+    return Adapter(pool_connections=1, pool_maxsize=1)
 
 
 def _read(request: _Request, response: "requests.Response", left_s: Callable[[], float]) -> HttpAnswer:
@@ -284,21 +337,8 @@ def _read(request: _Request, response: "requests.Response", left_s: Callable[[],
     body = _json_object(bytes(raw))
     if body is None and response.ok and response.status_code < 300:
         raise request.error("protocol", f"HTTP {response.status_code} without a JSON object")
-    sent = response.request
-    line = f"{sent.method} {sent.path_url} HTTP/1.1\r\n"
-    return HttpAnswer(
-        response.status_code,
-        body or {},
-        {name.lower(): value for name, value in response.headers.items()},
-        len(line) + _head_bytes(sent.headers) + len(request.body or b""),
-        len(f"HTTP/1.1 {response.status_code} {response.reason}\r\n")
-        + _head_bytes(response.headers)
-        + len(raw),
-    )
-
-
-def _head_bytes(headers: Mapping[str, str | bytes]) -> int:
-    return sum(len(name) + len(value) + 4 for name, value in headers.items()) + 2
+    names = {name.lower(): value for name, value in response.headers.items()}
+    return HttpAnswer(response.status_code, body or {}, names)
 
 
 def _json_object(raw: bytes) -> dict[str, Any] | None:
@@ -307,15 +347,3 @@ def _json_object(raw: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
-
-
-def _reason(error: BaseException, request: _Request) -> str:
-    """The operating system's words at the root of a failure, without the libraries' wrappings."""
-    root: BaseException = error
-    while (below := root.__cause__ or root.__context__) is not None:
-        root = below
-    if not isinstance(root, OSError) or not root.strerror:
-        return str(root)
-    if request.interface is not None and root.errno in (errno.EPERM, errno.EACCES, errno.ENODEV):
-        root = bind_error(root, request.interface)
-    return str(root.strerror)

@@ -1,8 +1,10 @@
-"""TCP connections that leave through a given network device."""
+"""TCP connections that leave through a given network device, and what they cost."""
 
 import asyncio
 import errno
 import socket
+import struct
+from dataclasses import dataclass
 
 from remsimd import clock
 
@@ -11,6 +13,65 @@ SO_BINDTODEVICE = getattr(socket, "SO_BINDTODEVICE", 25)
 
 DEVICE_NAME_OCTETS = 15
 """IFNAMSIZ of linux/if.h less the NUL."""
+
+
+_TCP_INFO_BYTES = 216
+_OPTIONS, _TIMESTAMPS = 5, 1
+_RECEIVED, _SEGMENTS, _SENT = 128, 136, 200
+"""Offsets in struct tcp_info (linux/tcp.h, since Linux 4.19) of the fields used here."""
+_IP_TCP_BYTES = {socket.AF_INET: 20 + 20, socket.AF_INET6: 40 + 20}
+_TIMESTAMP_BYTES = 12
+_SYN_OPTION_BYTES = 8
+"""MSS, window scale and SACK-permitted, beyond the timestamps, in each direction's first packet."""
+_CLOSING_PACKETS = 2
+"""FIN and its acknowledgement, each way."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficBytes:
+    """Bytes on the wire from the IP header up; the link layer's own are not in it."""
+
+    sent: int = 0
+    received: int = 0
+
+    def __add__(self, other: "TrafficBytes") -> "TrafficBytes":
+        return TrafficBytes(self.sent + other.sent, self.received + other.received)
+
+    def __sub__(self, other: "TrafficBytes") -> "TrafficBytes":
+        return TrafficBytes(self.sent - other.sent, self.received - other.received)
+
+
+def tcp_wire_bytes(connected: socket.socket) -> TrafficBytes | None:
+    """What a TCP connection has cost so far; None where the kernel does not tell.
+
+    Payload (retransmissions included where they are ours) and segments are the kernel's
+    figures (TCP_INFO); the headers are counted with the options that the connection agreed on.
+    """
+    try:
+        info = connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
+    except OSError:
+        return None
+    if len(info) < _TCP_INFO_BYTES:
+        return None
+    header = _IP_TCP_BYTES.get(connected.family, 40)
+    if info[_OPTIONS] & _TIMESTAMPS:
+        header += _TIMESTAMP_BYTES
+    (received,) = struct.unpack_from("=Q", info, _RECEIVED)
+    segments_out, segments_in = struct.unpack_from("=II", info, _SEGMENTS)
+    (sent,) = struct.unpack_from("=Q", info, _SENT)
+    return TrafficBytes(
+        sent + segments_out * header + _SYN_OPTION_BYTES,
+        received + segments_in * header + _SYN_OPTION_BYTES,
+    )
+
+
+def closing_bytes(abort: bool) -> TrafficBytes:
+    """What closing costs after the last figure: one RST, or a FIN each way."""
+    packet = _IP_TCP_BYTES[socket.AF_INET]
+    if abort:
+        return TrafficBytes(packet, 0)
+    packet += _TIMESTAMP_BYTES
+    return TrafficBytes(_CLOSING_PACKETS * packet, _CLOSING_PACKETS * packet)
 
 
 def device_option(device: str) -> tuple[int, int, bytes]:
@@ -89,3 +150,15 @@ def bind_error(error: OSError, interface: str) -> OSError:
             return OSError(error.errno, f"there is no network device {interface}")
         case _:
             return OSError(error.errno, f"cannot bind to {interface}: {error.strerror}")
+
+
+def root_reason(error: BaseException, interface: str | None) -> str:
+    """The operating system's words at the root of a failure, without the libraries' wrappings."""
+    root: BaseException = error
+    while (below := root.__cause__ or root.__context__) is not None:
+        root = below
+    if not isinstance(root, OSError) or not root.strerror:
+        return str(root)
+    if interface is not None and root.errno in (errno.EPERM, errno.EACCES, errno.ENODEV):
+        root = bind_error(root, interface)
+    return str(root.strerror)

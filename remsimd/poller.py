@@ -2,28 +2,36 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TypeVar
 
-from modems.at.channel import Channel
+from modems.at.channel import Channel, Exchanged
+from modems.at.command import redact
 from modems.at.port import SerialPort, open_port
 from modems.catalog import driver_for, driver_for_identity
 from modems.driver import Driver
 from modems.drivers.generic import GenericDriver
 from modems.errors import AtError, AtTimeout, ModemError, ParseError, PortGone, Unsupported
-from modems.facts import Registration, Sim, SimState
+from modems.facts import Registration, Serving, Sim, SimState
+from modems.recording import Recording
+from modems.survey import survey
 from remsimd import clock
 from remsimd import events as ev
+from remsimd.backoff import Backoff
 from remsimd.config.model import MatchBy, ModemConfig
+from remsimd.finder import Finder, Place
 from remsimd.log import mask
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-LOOK_AGAIN_S = 0.5
-"""How often a port that is not there is looked for; a file test, no bus scan."""
+REOPEN = Backoff(first_s=1.0, cap_s=30.0)
+"""When a port that is there and fails is opened again: a booting modem soon, a hung one rarely."""
+PROBE_TIMEOUT_S = 1.5
 SLOW_EVERY_S = 60.0
 """Temperature and SIM identity change slowly: read once a minute and after their URCs."""
 TIMEOUTS_UNTIL_HUNG = 3
@@ -37,19 +45,20 @@ CONFIRM_WITHIN_S = 1.0
 class ModemLife:
     """One modem, kept open and its facts published as events, for as long as `run` runs.
 
-    `find_ports` gives the AT ports that may belong to the modem, best first. The calls for
-    the SIM switch (`set_radio`, `reset`, `fresh_sim`) raise `PortGone` while it is not there.
+    `finder` knows the places where the modem may be. A port that hangs or does not answer is
+    closed, reported and tried again later each time. The calls for the SIM switch (`set_radio`,
+    `reset`, `fresh_sim`) raise `PortGone` while it is not there.
     """
 
     def __init__(
         self,
         config: ModemConfig,
         *,
-        find_ports: Callable[[ModemConfig], Awaitable[tuple[str, ...]]],
+        finder: Finder,
         publish: Callable[[ev.Event], None],
     ) -> None:
         self._config = config
-        self._find_ports = find_ports
+        self._finder = finder
         self._publish = publish
         self._driver: Driver | None = None
         self._there = asyncio.Event()
@@ -58,6 +67,9 @@ class ModemLife:
         self._sim_hint = asyncio.Event()
         self._timeouts = 0
         self._complaint = ""
+        self._was_present = False
+        self._backoff = REOPEN
+        self._round = asyncio.Lock()
 
     @property
     def name(self) -> str:
@@ -67,14 +79,42 @@ class ModemLife:
     async def run(self) -> None:
         """Serve the modem whenever it is there; returns only by being cancelled."""
         while True:
-            for port in await self._find_ports(self._config):
-                try:
-                    async with open_port(port) as opened, self._identified(opened) as driver:
-                        self._complaint = ""
-                        await self._serve(opened, driver)
-                except ModemError as error:
-                    self._complain(port, error)
-            await asyncio.sleep(LOOK_AGAIN_S)
+            places = await self._finder.places(self._config)
+            if not await self._served(places):
+                await self._wait_after(places)
+
+    async def _served(self, places: tuple[Place, ...]) -> bool:
+        """Serve the modem at the first place where it is; False when it is nowhere, or is there and fails."""
+        refusals: dict[str, None] = {}
+        for place in places:
+            if place.port is None:
+                refusals[f"{place}: the bus shows it, its AT port is not there"] = None
+                continue
+            self._was_present = False
+            try:
+                async with open_port(place.port) as opened, self._identified(opened) as driver:
+                    await self._serve(opened, driver)
+            except ModemError as error:
+                reason = _reason(place, error, present=self._was_present)
+                if self._was_present:
+                    self._complain(reason)
+                    return isinstance(error, PortGone)
+                refusals[reason] = None
+        if refusals:
+            self._complain("; ".join(refusals))
+        return False
+
+    async def _wait_after(self, places: tuple[Place, ...]) -> None:
+        """Wait longer after each failure at the same places, and not at all once they change."""
+        if not any(place.port for place in places):
+            await self._finder.changed(self._config)
+            return
+        self._backoff = self._backoff.failed()
+        until_s = clock.monotonic() + self._backoff.delay_s(random.random())  # noqa: S311 - spreads attempts
+        while (left_s := until_s - clock.monotonic()) > 0:
+            await self._finder.changed(self._config, left_s)
+            if await self._finder.places(self._config) != places:
+                return
 
     # What the SIM switch needs
 
@@ -95,6 +135,36 @@ class ModemLife:
         """Make the modem start anew; its port usually vanishes for a while."""
         await self._present().reset()
 
+    async def select_slot(self, slot: int) -> None:
+        """Use SIM slot `slot`, 1 or 2; a modem that is on it already is left alone."""
+        driver = self._present()
+        if await driver.sim_slot() != slot:
+            await driver.set_sim_slot(slot)
+
+    async def at(self, command: str, timeout_s: float) -> tuple[tuple[str, ...], str]:
+        """Send an engineer's AT line through the same queue; the information lines and the final result.
+
+        Raises ValueError for more than one line, `AtTimeout`, `PortGone`.
+        """
+        log.info("%s: sent by hand: %r", self.name, redact(command))
+        try:
+            return await self._present().channel.run(command, timeout_s=timeout_s), "OK"
+        except AtError as error:
+            return (), error.text if error.code is None else f"+CME ERROR: {error.code} ({error.text})"
+
+    async def record(self, *, raw: bool) -> Recording:
+        """Ask the modem everything and return what was said, identifiers masked unless `raw`."""
+        driver = self._present()
+        heard: list[Exchanged] = []
+        async with self._round:
+            driver.channel.on_exchange = heard.append
+            try:
+                await survey(driver)
+            finally:
+                driver.channel.on_exchange = None
+        recording = Recording.of(heard)
+        return recording if raw else recording.masked()
+
     async def fresh_sim(self, timeout_s: float) -> Sim:
         """The SIM's identity, read as soon as the modem has a usable card.
 
@@ -104,7 +174,7 @@ class ModemLife:
             while True:
                 self._sim_hint.clear()
                 try:
-                    sim = await self._present().sim()
+                    sim = await self._sim(self._present())
                 except (PortGone, AtError, AtTimeout, ParseError) as error:
                     log.debug("%s: SIM not readable yet: %s", self.name, error)
                 else:
@@ -127,6 +197,8 @@ class ModemLife:
     @asynccontextmanager
     async def _identified(self, port: SerialPort) -> AsyncIterator[Driver]:
         async with Channel(port) as channel:
+            # Whether it is an AT port at all; silence is told sooner this way than by the first real command.
+            await channel.run("AT", timeout_s=PROBE_TIMEOUT_S)
             probe = GenericDriver(channel)
             await probe.setup()
             identity = await probe.identity()
@@ -139,13 +211,16 @@ class ModemLife:
             channel.on_urc = self._urc
             await driver.setup()
             log.info("%s is %s %s on %s", self.name, identity.manufacturer, identity.model, port.name)
+            self._complaint = ""
             self._publish(ev.ModemFound(self.name, port.name))
             self._publish(ev.ModemIdentified(self.name, driver.name, identity))
             self._driver = driver
+            self._was_present = True
             self._there.set()
             self._timeouts = 0
             try:
-                yield driver
+                with self._finder.claimed(port.name, self.name):
+                    yield driver
             finally:
                 self._driver = None
                 self._there.clear()
@@ -155,11 +230,10 @@ class ModemLife:
         if wanted and len(wanted) == len(self._config.match) and imei not in wanted:
             raise Unsupported(path, f"IMEI {mask(imei)} is not the configured one")
 
-    def _complain(self, path: str, error: ModemError) -> None:
-        reason = str(error)
+    def _complain(self, reason: str) -> None:
         if reason != self._complaint:
             self._complaint = reason
-            log.warning("%s: %s: %s", self.name, path, reason)
+            log.warning("%s: %s", self.name, reason)
             self._publish(ev.ModemGone(self.name, reason))
 
     # Polling
@@ -187,20 +261,34 @@ class ModemLife:
         slow_due_s = 0.0
         while True:
             self._poll_now.clear()
-            await self._ask(driver.registration, lambda fact: ev.RegistrationRead(self.name, fact))
-            await self._ask(driver.signal, lambda fact: ev.SignalRead(self.name, fact))
-            await self._ask(driver.cell, lambda fact: ev.CellRead(self.name, fact))
-            if clock.monotonic() >= slow_due_s or self._sim_hint.is_set():
-                slow_due_s = clock.monotonic() + SLOW_EVERY_S
-                self._sim_hint.clear()
-                await self._ask(driver.sim, lambda fact: ev.SimRead(self.name, fact))
-                await self._ask(driver.temperature, lambda fact: ev.TemperatureRead(self.name, fact))
+            async with self._round:
+                await self._ask(driver.registration, lambda fact: (ev.RegistrationRead(self.name, fact),))
+                await self._ask(driver.serving, self._serving_events)
+                if clock.monotonic() >= slow_due_s or self._sim_hint.is_set():
+                    slow_due_s = clock.monotonic() + SLOW_EVERY_S
+                    self._sim_hint.clear()
+                    await self._ask(lambda: self._sim(driver), lambda fact: (ev.SimRead(self.name, fact),))
+                    await self._ask(driver.temperature, lambda fact: (ev.TemperatureRead(self.name, fact),))
+            if self._timeouts == 0:
+                self._backoff = self._backoff.succeeded()
             try:
                 async with asyncio.timeout(self._config.poll_interval_s):
                     await self._poll_now.wait()
                     await asyncio.sleep(SETTLE_S)
             except TimeoutError:
                 continue
+
+    def _serving_events(self, serving: Serving) -> tuple[ev.Event, ...]:
+        return ev.SignalRead(self.name, serving.signal), ev.CellRead(self.name, serving.cell)
+
+    async def _sim(self, driver: Driver) -> Sim:
+        """The card, with the slot it is in where the modem tells it."""
+        sim = await driver.sim()
+        try:
+            return replace(sim, slot=await driver.sim_slot())
+        except (AtError, ParseError, Unsupported) as error:
+            log.debug("%s: %s", self.name, error)
+            return sim
 
     async def _confirm_losses(self, driver: Driver) -> None:
         """Ask at once what a lost registration means: LTE also 'loses' it by moving to 5G."""
@@ -214,7 +302,9 @@ class ModemLife:
             self._publish(ev.RegistrationRead(self.name, heard))
             self._poll_now.set()
 
-    async def _ask(self, question: Callable[[], Awaitable[T]], event: Callable[[T], ev.Event]) -> None:
+    async def _ask(
+        self, question: Callable[[], Awaitable[T]], events: Callable[[T], Iterable[ev.Event]]
+    ) -> None:
         started = clock.monotonic()
         try:
             fact = await question()
@@ -229,7 +319,8 @@ class ModemLife:
         else:
             self._timeouts = 0
             self._publish(ev.AtTimings(self.name, (clock.monotonic() - started,), 0))
-            self._publish(event(fact))
+            for event in events(fact):
+                self._publish(event)
 
     def _urc(self, line: str) -> None:
         if self._driver is None:
@@ -237,7 +328,9 @@ class ModemLife:
         fact = self._driver.on_urc(line)
         if isinstance(fact, Registration):
             if not fact.state.registered:
-                self._lost.put_nowait(fact)
+                # One is enough: what it means is asked anew, and a storm of them must not pile up.
+                if self._lost.empty():
+                    self._lost.put_nowait(fact)
                 return
             # A gain is not urgent, and the URC lacks the operator: the poll tells it whole.
         elif isinstance(fact, Sim):
@@ -245,3 +338,10 @@ class ModemLife:
         else:
             return
         self._poll_now.set()
+
+
+def _reason(place: Place, error: ModemError, *, present: bool) -> str:
+    """What went wrong at `place`, for people."""
+    if not isinstance(error, AtTimeout):
+        return f"{place}: {error}"
+    return f"{place} {'hangs' if present else 'is there and does not answer'}: {error}"

@@ -87,6 +87,16 @@ def _(event: ev.AtTimings, state: State, at_s: float) -> State:
     return _modem(state, event.modem, at_timeouts=modem.at_timeouts + event.timeouts)
 
 
+@reduce.register
+def _(event: ev.RecoveryStarted, state: State, at_s: float) -> State:
+    return _modem(state, event.modem, recovering=event.action, recovery_cause=event.cause)
+
+
+@reduce.register
+def _(event: ev.RecoveryEnded, state: State, at_s: float) -> State:
+    return _modem(state, event.modem, recovering=None)
+
+
 def _link(state: State, name: str, **changes: Any) -> State:
     link = state.links.get(name)
     if link is None:
@@ -102,6 +112,11 @@ def _(event: ev.LinkHealthChanged, state: State, at_s: float) -> State:
 @reduce.register
 def _(event: ev.TrafficRead, state: State, at_s: float) -> State:
     return _link(state, event.link, rx_bytes=event.rx_bytes, tx_bytes=event.tx_bytes)
+
+
+@reduce.register
+def _(event: ev.DataSpent, state: State, at_s: float) -> State:
+    return _link(state, event.link, spent_bytes=event.spent_bytes, limit_bytes=event.limit_bytes)
 
 
 @reduce.register

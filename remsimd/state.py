@@ -39,6 +39,8 @@ class ModemState:
     authentications_ok: int = 0
     authentications_failed: int = 0
     at_timeouts: int = 0
+    recovering: ev.RecoveryAction | None = None
+    recovery_cause: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,9 @@ class LinkState:
     since_s: float | None = None
     rx_bytes: int | None = None
     tx_bytes: int | None = None
+    spent_bytes: int | None = None
+    """Own traffic since the reset day, None on a link without a data limit."""
+    limit_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,49 +4,49 @@ A part is rebuilt on reload when its key changed; the key of a part that uses an
 contains that one's key, so that nothing keeps talking to a stopped part.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-
-from prometheus_client import CollectorRegistry
 
 from remsimd import __version__
 from remsimd.assignment import Assignment, Endpoint
 from remsimd.bus import Bus
-from remsimd.config.model import Config, FrontendConfig, FrontendType, ModemConfig, Role, Routing
-from remsimd.errors import FrontendError
-from remsimd.events import Event, HeartbeatSent
+from remsimd.config.model import Config, FrontendConfig, FrontendType, ModemConfig, Role
 from remsimd.eventscript import EventScript
+from remsimd.failover.accounts import Accounts, limits_of
 from remsimd.failover.engine import FailoverEngine, LinkConfig
 from remsimd.failover.links import Netlink
 from remsimd.failover.probe import NetworkProber
-from remsimd.failover.routes import OWN_TABLES, Mwan3Routing, NoRouting, PolicyRouting
-from remsimd.failover.routes import Routing as Router
-from remsimd.failover.via import ANY
-from remsimd.finder import find_ports
-from remsimd.http import Http, Tls
-from remsimd.net import open_tcp
+from remsimd.failover.recoverer import Recoverer
+from remsimd.failover.remedies import Remedies
+from remsimd.failover.routes import OWN_TABLES, routing_for
+from remsimd.finder import Finder
 from remsimd.netifd import redial
-from remsimd.observe import heartbeat
-from remsimd.observe.exporter import MetricsServer
+from remsimd.observe.eventlog import EventLog
+from remsimd.orchestration import Orchestration
 from remsimd.orchestrator.client import OrchestratorClient
+from remsimd.orchestrator.proxy import LegacyProxy
 from remsimd.orchestrator.wire import Command
 from remsimd.poller import ModemLife
 from remsimd.rspro.client import RsproClient
 from remsimd.sim.frontend import Frontend
+from remsimd.sim.frontends.cardem import CardemFrontend
+from remsimd.sim.frontends.cardem_usb import open_board
 from remsimd.sim.frontends.shell import ShellFrontend
+from remsimd.sim.frontends.vpcd import VpcdFrontend
 from remsimd.sim.gpio import Lines
 from remsimd.sim.journal import Journal
-from remsimd.sim.slot import SimSlot
+from remsimd.sim.slot import SimMode, SimSlot
 from remsimd.sim.switch import SimSwitch
 from remsimd.store import Store
 from remsimd.supervisor import Part, Supervisor
+from remsimd.ways import RsproWay, Ways
 
-RSPRO_CONNECT_S = 10.0
 PRIORITIES = {Role.PRIMARY: 200, Role.SECONDARY: 100}
 """Any primary comes before any secondary; within a role the order of the file decides."""
 RSPRO, FRONTEND, FAILOVER, IONMESH = "rspro", "frontend", "failover", "ionmesh"
+RSPRO_WAY, BUDGET = "rspro-way", "budget"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +58,9 @@ class Surroundings:
     lines: Lines
     run_dir: Path
     hostname: str
-    registry: CollectorRegistry
-    devices: Mapping[str, str]
-    """Network device by configured interface, as netifd last told."""
+    eventlog: EventLog
     execute: Callable[[Command], Awaitable[str]]
+    finder: Finder
 
 
 class Wiring:
@@ -73,12 +72,18 @@ class Wiring:
         self._supervisor = supervisor
         self._state_dir = Path(config.main.state_dir)
         self._modems = tuple(modem for modem in config.modems if modem.enabled)
+        self._ways = Ways(
+            self._modems,
+            engine=lambda: supervisor.find(FAILOVER, FailoverEngine),
+            accounts=lambda: supervisor.find(BUDGET, Accounts),
+        )
 
     def parts(self) -> tuple[Part, ...]:
         """Every part, those used by others first."""
         parts = [self._life(modem) for modem in self._modems]
         remote = self._remote_modem()
         if remote is not None:
+            parts.append(self._rspro_way())
             parts += [self._frontend(*remote), self._slot(*remote), self._rspro(*remote)]
         parts += [
             self._slot(modem, None)
@@ -86,11 +91,11 @@ class Wiring:
             if modem.sim_select_line is not None and (remote is None or modem is not remote[0])
         ]
         if self._config.failover.enabled and self._modems:
-            parts.append(self._failover())
+            parts += [self._budget(), self._failover()]
         if self._config.ionmesh.enabled:
-            parts.append(self._ionmesh())
-        if self._config.metrics.enabled:
-            parts.append(self._metrics())
+            parts += self._ionmesh()
+        if self._config.failover.enabled and self._config.recovery.enabled and self._modems:
+            parts.append(self._recovery())
         if self._config.main.event_script is not None:
             parts.append(self._event_script(self._config.main.event_script, remote))
         return tuple(parts)
@@ -106,7 +111,7 @@ class Wiring:
 
     def _life(self, modem: ModemConfig) -> Part:
         def build() -> ModemLife:
-            return ModemLife(modem, find_ports=find_ports, publish=self._around.bus.publish)
+            return ModemLife(modem, finder=self._around.finder, publish=self._around.bus.publish)
 
         return Part(life_name(modem.name), modem, build)
 
@@ -145,7 +150,7 @@ class Wiring:
                 identity_name=self._around.hostname,
                 software_version=__version__,
                 host=self._supervisor.part(slot_name(modem.name), SimSlot),
-                opener=self,
+                opener=self._supervisor.part(RSPRO_WAY, RsproWay),
                 publish=self._around.bus.publish,
                 modem=modem.name,
                 log_apdu=self._config.main.log_apdu,
@@ -156,7 +161,7 @@ class Wiring:
         return Part(RSPRO, self._card_key(modem, frontend), build)
 
     def _card_key(self, modem: ModemConfig, frontend: FrontendConfig | None) -> Hashable:
-        return (modem, frontend, self._config.rspro, self._config.main)
+        return (modem, frontend, self._config.rspro, self._config.main, self._rspro_way().key)
 
     def _assigned_iccid(self) -> str | None:
         card = self._around.store.now.ionmesh.assignment
@@ -164,11 +169,20 @@ class Wiring:
 
     # The links
 
+    def _budget(self) -> Part:
+        limits = limits_of(self._modems)
+
+        def build() -> Accounts:
+            return Accounts(limits, self._state_dir, publish=self._around.bus.publish)
+
+        return Part(BUDGET, (tuple(limits.items()), self._state_dir), build)
+
     def _failover(self) -> Part:
+        budget = self._budget()
         links = tuple(
             LinkConfig(
                 name=modem.name,
-                interface=None if modem.interface is None else self._device(modem.interface),
+                interface=modem.interface,
                 priority=PRIORITIES[modem.role] - index,
                 metered=modem.data_limit_mb > 0,
             )
@@ -179,80 +193,84 @@ class Wiring:
             return FailoverEngine(
                 self._config.failover,
                 links,
-                routing=make_routing(self._config.failover.routing, links),
+                routing=routing_for(
+                    self._config.failover.routing, [link.interface for link in links if link.interface]
+                ),
                 prober=NetworkProber(),
                 netlink=Netlink(ignored=OWN_TABLES),
                 publish=self._around.bus.publish,
+                purse=self._supervisor.part(BUDGET, Accounts),
             )
 
-        return Part(FAILOVER, (self._config.failover, links), build)
+        return Part(FAILOVER, (self._config.failover, links, budget.key), build)
 
-    def _device(self, interface: str) -> str:
-        return self._around.devices.get(interface, interface)
+    def _recovery(self) -> Part:
+        def build() -> Recoverer:
+            engine = self._supervisor.part(FAILOVER, FailoverEngine)
+            return Recoverer(
+                self._config.recovery,
+                {modem.name: self._remedies(modem) for modem in self._modems},
+                {m.name: PRIORITIES[m.role] - index for index, m in enumerate(self._modems)},
+                bus=self._around.bus,
+                health=engine.health,
+            )
 
-    def via_modem(self, via: str) -> str:
-        """The modem whose link `via` means: a role, a name, or `any`."""
-        for modem in self._modems:
-            if via in (modem.name, modem.role.value):
-                return modem.name
-        return ANY
+        keys = (self._failover().key, self._config.ionmesh, self._config.rspro, self._config.frontends)
+        return Part("recovery", (self._config.recovery, self._modems, *keys), build)
 
-    def via_device(self, via: str) -> str | None:
-        """The network device that management traffic with this `via` leaves through now."""
-        name = self.via_modem(via)
-        engine = self._supervisor.find(FAILOVER, FailoverEngine)
-        if engine is not None:
-            return engine.bind_device(name)
-        return self._devices_by_modem().get(name)
+    def _remedies(self, modem: ModemConfig) -> Remedies:
+        slot = self._supervisor.find(slot_name(modem.name), SimSlot)
+        fallback = slot is not None and self._config.recovery.sim_fallback_local
+        return Remedies(
+            modem,
+            radio=self._supervisor.part(life_name(modem.name), ModemLife),
+            lines=self._around.lines,
+            redial=redial,
+            local_card=partial(slot.use, SimMode.LOCAL) if slot is not None and fallback else None,
+            remote_card=partial(slot.use, SimMode.AUTO) if slot is not None else None,
+            other_slot=self._ask_for_another if self._config.ionmesh.enabled else None,
+        )
 
-    def _devices_by_modem(self) -> dict[str, str]:
-        return {m.name: self._device(m.interface) for m in self._modems if m.interface is not None}
+    async def _ask_for_another(self) -> None:
+        await self._supervisor.part(IONMESH, OrchestratorClient).reregister()
 
-    async def open(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """A TCP connection for RSPRO, bound to the device its `via` means now."""
-        return await open_tcp(host, port, self.via_device(self._config.rspro.via), RSPRO_CONNECT_S)
+    @property
+    def _way_key(self) -> Hashable:
+        """What management traffic's way is made of; a metered link's heartbeats are rarer."""
+        links = tuple((m.name, m.role, m.interface, m.data_limit_mb > 0) for m in self._modems)
+        return (self._config.rspro.via, links)
 
-    # The orchestrator and the metrics
+    def _rspro_way(self) -> Part:
+        def build() -> RsproWay:
+            return RsproWay(
+                self._config.rspro.via,
+                self._ways,
+                bus=self._around.bus,
+                client=lambda: self._supervisor.find(RSPRO, RsproClient),
+                other_slot=self._ask_for_another if self._config.ionmesh.enabled else None,
+            )
 
-    def _ionmesh(self) -> Part:
+        return Part(RSPRO_WAY, (self._way_key, self._config.ionmesh.enabled), build)
+
+    # The orchestrator
+
+    def _ionmesh(self) -> tuple[Part, ...]:
         config = self._config.ionmesh
         name = config.client_name or f"{self._around.hostname}-slot{self._config.rspro.client_slot}"
 
+        orchestration = Orchestration(
+            config, name, ways=self._ways, bus=self._around.bus, state_dir=self._state_dir
+        )
+        key = (config, name, self._config.main.state_dir, self._way_key)
+
         def build() -> OrchestratorClient:
-            return OrchestratorClient(
-                config,
-                client_name=name,
-                hardware_info=lambda: heartbeat.hardware_info(self._around.store.now),
-                software_version=__version__,
-                http=Http(Tls(config.ca_cert, config.client_cert, config.client_key)),
-                via=lambda: self.via_device(config.via),
-                metered=self._via_is_metered,
-                stats=lambda: heartbeat.stats(self._around.store.now),
-                modem_info=lambda: heartbeat.modem_info(self._around.store.now),
-                execute=self._around.execute,
-                state_dir=self._state_dir,
-                publish=self._publish_by_link,
-            )
+            return orchestration.client(self._around.store, self._around.eventlog, self._around.execute)
 
-        return Part(IONMESH, (config, name, self._config.main.state_dir), build)
+        def build_proxy() -> LegacyProxy:
+            return orchestration.proxy(lambda: self._supervisor.find(IONMESH, OrchestratorClient))
 
-    def _publish_by_link(self, event: Event) -> None:
-        """The client knows the device a heartbeat left through; everyone else knows links by name."""
-        if isinstance(event, HeartbeatSent):
-            names = {device: name for name, device in self._devices_by_modem().items()}
-            event = replace(event, link=names.get(event.link or ""))
-        self._around.bus.publish(event)
-
-    def _via_is_metered(self) -> bool:
-        devices = self._devices_by_modem()
-        device = self.via_device(self._config.ionmesh.via)
-        return any(m.data_limit_mb > 0 and device == devices.get(m.name, "") for m in self._modems)
-
-    def _metrics(self) -> Part:
-        def build() -> MetricsServer:
-            return MetricsServer(self._config.metrics, self._around.registry)
-
-        return Part("metrics", self._config.metrics, build)
+        parts = (Part(IONMESH, key, build),)
+        return (*parts, Part("ionmesh-proxy", key, build_proxy)) if config.legacy_proxy else parts
 
     def _event_script(self, path: str, remote: tuple[ModemConfig, FrontendConfig] | None) -> Part:
         frontend = None if remote is None else remote[1]
@@ -272,7 +290,12 @@ class Wiring:
         if server is None and bankd is None:
             return None
         return Assignment(
-            client_id=rspro.client_id, client_slot=rspro.client_slot, server=server, bankd=bankd
+            client_id=rspro.client_id,
+            client_slot=rspro.client_slot,
+            bank_id=rspro.bank_id,
+            slot_id=rspro.bank_slot,
+            server=server,
+            bankd=bankd,
         )
 
 
@@ -303,13 +326,9 @@ def make_frontend(config: FrontendConfig, shell_path: Path) -> Frontend:
     match config.type:
         case FrontendType.SHELL:
             return ShellFrontend(shell_path, name=config.name)
-        case FrontendType.CARDEM | FrontendType.VPCD:
-            raise FrontendError(f"frontend {config.name}: type {config.type} is not built in; use shell")
-
-
-def make_routing(routing: Routing, links: tuple[LinkConfig, ...]) -> Router:
-    """What moves the data, as configured; nothing where no link has a network device."""
-    interfaces = tuple(link.interface for link in links if link.interface is not None)
-    if routing is Routing.NONE or not interfaces:
-        return NoRouting()
-    return Mwan3Routing(interfaces) if routing is Routing.MWAN3 else PolicyRouting()
+        case FrontendType.CARDEM:
+            return CardemFrontend(
+                partial(open_board, config.usb_path, config.usb_interface), name=config.name
+            )
+        case FrontendType.VPCD:
+            return VpcdFrontend(config.host, config.port, name=config.name)

@@ -75,5 +75,8 @@ config failover 'failover'
 config metrics 'metrics'
 	option listen_port '{metrics_port}'
 
+config history 'history'
+	option path '{folder}/history'
+
 {settings}
 """

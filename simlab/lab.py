@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
+from modems.transcript import parse
 from simlab.bank.auc import Auc
 from simlab.bank.cards import CardData, as_json, generate
 from simlab.config import router_config
@@ -35,6 +36,17 @@ CARD_COUNT = 8
 MODEM_TIMING = Timing(
     answer_s=0.005, piece_bytes=24, piece_s=0.0005, card_s=0.05, attach_s=0.1, restart_s=0.3
 )
+
+EDGE_OF_THE_CELL = parse("""
+[registered-edge]
+> AT+CSQ
+< +CSQ: 2,99
+< OK
+> AT+QENG="servingcell"
+< +QENG: "servingcell","NOCONN","LTE","FDD",{mcc},{mnc},1A2B303,187,1350,3,5,5,2D0D,-124,-19,-105,0,-
+< OK
+""")
+"""What a Quectel modem on LTE reads where there is hardly any signal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +86,7 @@ class Lab:
     chip: MemoryChip = field(default_factory=MemoryChip)
     api_key: str = ""
     _pins: asyncio.Task[None] | None = None
+    _remote: RemoteSim | None = None
     _programs: dict[str, Program] = field(default_factory=dict)
 
     @classmethod
@@ -94,6 +107,8 @@ class Lab:
         self.cards = tuple(replace(card, slot=card.slot + 1) for card in generate(CARD_COUNT, seed=7))
         (self.folder / "cards.json").write_text(json.dumps([as_json(card) for card in self.cards]))
         self.auc = Auc(self.cards)
+        self._forger = Auc([replace(card, opc=card.opc[::-1]) for card in self.cards])
+        self._forging = False
         self._known = {card.imsi for card in self.cards}
         stack.push_async_callback(self._end_programs)
         self.remsimd = RemsimdControl(self.control_socket, self.folder / "remsimd.log")
@@ -207,7 +222,17 @@ class Lab:
     # The modems and the home network
 
     def _modem(self, script: str, tty: str) -> EmulatedModem:
-        return EmulatedModem(load_script(script), self.folder / tty, attach=self._attach, timing=MODEM_TIMING)
+        known = load_script(script)
+        known = replace(known, sections={**known.sections, **EDGE_OF_THE_CELL.sections})
+        return EmulatedModem(known, self.folder / tty, attach=self._attach, timing=MODEM_TIMING)
+
+    def forge_challenges(self, wrong: bool) -> None:
+        """Whether the home network, or who claims to be it, challenges the bank's cards with a wrong OPc."""
+        self._forging = wrong
+
+    def set_secondary_at_edge(self, edge: bool) -> None:
+        """Whether the secondary modem stands at the edge of its cell."""
+        self.secondary.set_service("edge" if edge else "")
 
     def _mux_moved(self, remote: bool) -> None:
         """The primary's SIM pins now lead to its own slot, or to the frontend."""
@@ -221,6 +246,7 @@ class Lab:
         while True:
             with contextlib.suppress(SimFailure):
                 async with RemoteSim(self.folder / "run" / "shell-primary.sock") as sim:
+                    self._remote = sim
                     self.primary.set_sim(sim)
                     while not sim.gone:
                         await asyncio.sleep(POLL_S)
@@ -233,7 +259,7 @@ class Lab:
         if imsi not in self._known:
             return True
         for _ in range(2):
-            challenge = self.auc.challenge(imsi)
+            challenge = (self._forger if self._forging else self.auc).challenge(imsi)
             answer = await sim.authenticate(challenge.rand, challenge.autn)
             if isinstance(answer, Authentication):
                 agreed = (answer.res, answer.ck, answer.ik) == (challenge.xres, challenge.ck, challenge.ik)
@@ -242,6 +268,18 @@ class Lab:
             if not self.auc.resynchronise(imsi, challenge.rand, answer.auts):
                 return False
         return False
+
+    async def challenge_again(self) -> bool:
+        """Challenge the primary's remote card while it is attached, as networks do now and then.
+
+        Whether they agreed; a card that gives no answer did not.
+        """
+        if self._remote is None:
+            return False
+        try:
+            return await self._attach(self._remote)
+        except SimFailure:
+            return False
 
     # The router
 

@@ -1,25 +1,26 @@
-"""A router and the world behind its links, in two network namespaces, with faults on demand.
+"""A router and the world behind its links, in network namespaces, with faults on demand.
 
-The router's namespace has one veth device per link, addressed and routed as netifd does it: a
-default route per link in the main table, told apart by metric. The world's namespace is the
-other end of all of them: it answers pings, and servers started in it listen on its service
-addresses. Everything is made with iproute2; root and the permission to make namespaces are
-needed.
+The router's namespace has one TUN device per link, addressed and routed as netifd does it for a
+modem in raw IP mode: a default route per link in the main table, told apart by metric. The
+world's namespace is the other end of all of them: it answers pings, and servers started in it
+listen on its service addresses. A third namespace is a host in the router's LAN, which the router
+forwards for with masquerading where nftables is installed. Everything is made with iproute2; root
+and the permission to make namespaces are needed.
 """
 
 import asyncio
 import contextlib
 import ctypes
-import itertools
 import os
-import random
 import shutil
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from simlab.tun import Conditions, TunDevice, Wire
 
 T = TypeVar("T")
 
@@ -27,12 +28,19 @@ SERVICE_ADDRESS = "198.18.0.1"
 PROBE_ADDRESSES = ("198.18.0.53", "198.18.0.54")
 # 198.18.0.0/15 is set aside for benchmarks of network devices (RFC 2544): it is never routed.
 
-LOSS_SLOT_S = 0.2
-_VOID = "void"
-"""A device of the world that swallows what is routed to it without a word."""
+LAN_ADDRESS, LAN_HOST, LAN_NET = "192.168.77.1", "192.168.77.2", "192.168.77.0/24"
+_MASQUERADE = """
+table ip lab {
+    chain leaving {
+        type nat hook postrouting priority srcnat;
+        oifname != "lan0" ip saddr 192.168.77.0/24 masquerade
+    }
+}
+"""
 
 _CLONE_NEWNET = 0x40000000
 _NETNS_FOLDER = Path("/run/netns")
+_TUN = Path("/dev/net/tun")
 
 
 class LabError(Exception):
@@ -58,12 +66,19 @@ def lab_link(name: str, number: int) -> LabLink:
 
 async def ip(*args: str) -> None:
     """Run one `ip` command; raises LabError with its own text."""
+    await _run("ip", *args)
+
+
+async def _run(*argv: str, stdin: str = "") -> None:
     process = await asyncio.create_subprocess_exec(
-        "ip", *args, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+        *argv,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
     )
-    _, err = await process.communicate()
+    _, err = await process.communicate(stdin.encode())
     if process.returncode != 0:
-        raise LabError(f"ip {' '.join(args)}: {err.decode(errors='replace').strip()}")
+        raise LabError(f"{' '.join(argv)}: {err.decode(errors='replace').strip()}")
 
 
 def inside(namespace: str, make: Callable[[], T]) -> T:
@@ -90,17 +105,26 @@ def inside(namespace: str, make: Callable[[], T]) -> T:
     return result[0]
 
 
+@dataclass(slots=True)
+class _Plugged:
+    """A link whose device is there."""
+
+    near: TunDevice
+    far: TunDevice
+    wire: Wire
+
+
 class World:
-    """The two namespaces of one router; made by `create`, which also removes them."""
+    """The namespaces of one router; made by `create`, which also removes them."""
 
     def __init__(self, prefix: str, links: tuple[LabLink, ...]) -> None:
         self.router = f"{prefix}-router"
         self.world = f"{prefix}-world"
+        self.lan = f"{prefix}-lan"
         self.links = {link.name: link for link in links}
-        # Where both ends of a veth pair have the same index, the kernel takes a lost carrier for
-        # something that can wait and reports it up to a second later (net/core/link_watch.c).
-        self._indexes = itertools.count(101)
-        self._lossy: dict[str, asyncio.Task[None]] = {}
+        self._plugged: dict[str, _Plugged] = {}
+        self._cut: set[str] = set()
+        self._conditions = {link.name: Conditions() for link in links}
         self._servers: list[asyncio.Server] = []
         self._streams: set[asyncio.Task[None]] = set()
 
@@ -128,39 +152,92 @@ class World:
         """The command line that runs `args` where the servers are."""
         return ["ip", "netns", "exec", self.world, *args]
 
+    def exec_lan(self, args: Sequence[str]) -> list[str]:
+        """The command line that runs `args` on the host in the LAN; see `add_lan`."""
+        return ["ip", "netns", "exec", self.lan, *args]
+
     def address(self, link: str) -> str:
         """The router's own address on a link."""
         return self.links[link].address
 
     async def carrier(self, link: str, up: bool) -> None:
         """Pull or plug the cable: the router's device keeps its address and loses its carrier."""
-        await ip("-n", self.world, "link", "set", self.links[link].peer, "up" if up else "down")
+        if up:
+            self._cut.discard(link)
+        else:
+            self._cut.add(link)
+        self.set(link)
+        self._plugged[link].near.carrier(up)
+
+    def set(self, link: str, **changed: Any) -> None:
+        """Change conditions of a link (the fields of `Conditions`); the others stay."""
+        self._conditions[link] = replace(self._conditions[link], **changed)
+        if link in self._plugged:
+            # The kernel notices a lost carrier a moment later; a cut cable carries nothing at once.
+            cut = link in self._cut or self._conditions[link].blackhole
+            self._plugged[link].wire.set(replace(self._conditions[link], blackhole=cut))
 
     async def blackhole(self, link: str, on: bool) -> None:
-        """Let nothing come back over a link whose carrier stays up."""
-        # Not a `blackhole` route: that one tells the sender, and a server in the world would stumble.
-        verb = "replace" if on else "del"
-        await ip("-n", self.world, "route", verb, f"{self.links[link].address}/32", "dev", _VOID)
+        """Let nothing get over a link whose carrier stays up."""
+        self.set(link, blackhole=on)
 
-    async def loss(self, link: str, share: float, *, seed: int = 0) -> None:
-        """Lose this share (0..1) of the link's answers, in bursts of 0.2 s as a fading radio does.
+    async def loss(self, link: str, share: float) -> None:
+        """Lose this share (0..1) of the packets towards the router; 0 ends the loss."""
+        self.set(link, loss=share)
 
-        The order of good and lost moments depends on `seed` alone; 0 ends the loss.
-        """
-        task = self._lossy.pop(link, None)
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-        if share > 0:
-            self._lossy[link] = asyncio.create_task(self._fade(link, share, random.Random(seed)))
+    async def lose_address(self, link: str, lost: bool) -> None:
+        """Take the router's address from the device, and its routes with it; or give them back."""
+        if lost:
+            await ip("-n", self.router, "-4", "address", "flush", "dev", link)
+        else:
+            await self._address(self.links[link])
+
+    async def lose_gateway(self, link: str, lost: bool) -> None:
+        """Take the default route over the device away, or give it back."""
+        if lost:
+            await ip("-n", self.router, "route", "del", "default", "dev", link)
+        else:
+            await self._route(self.links[link])
 
     async def unplug(self, link: str) -> None:
         """Take the device away, as when a modem leaves the bus."""
-        await ip("-n", self.router, "link", "del", link)
+        gone = self._plugged.pop(link)
+        self._cut.discard(link)
+        gone.wire.stop()
+        gone.near.close()
+        gone.far.close()
 
     async def plug(self, link: str) -> None:
         """Bring an unplugged device back with its address and default route."""
         await self._wire(self.links[link])
+
+    async def mend(self) -> None:
+        """Every link as it was at the start."""
+        for name, link in self.links.items():
+            self._conditions[name] = Conditions()
+            if name not in self._plugged:
+                await self._wire(link)
+            if name in self._cut:
+                await self.carrier(name, True)
+            self.set(name)
+
+    def wire_bytes(self, link: str) -> tuple[int, int]:
+        """What the router and the world have sent over a link since it was plugged, IP headers included."""
+        return self._plugged[link].wire.wire_bytes
+
+    async def add_lan(self) -> bool:
+        """Put a host behind the router; whether the router masquerades for it (it needs nftables)."""
+        await ip("netns", "add", self.lan)
+        await ip("-n", self.router, "link", "add", "lan0", "type", "veth", "peer", "host0", "netns", self.lan)
+        for namespace, device, address in ((self.router, "lan0", LAN_ADDRESS), (self.lan, "host0", LAN_HOST)):
+            await ip("-n", namespace, "address", "add", f"{address}/24", "dev", device)
+            await ip("-n", namespace, "link", "set", device, "up")
+        await ip("-n", self.lan, "route", "add", "default", "via", LAN_ADDRESS)
+        await _run(*self.exec(["sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"]))
+        if shutil.which("nft") is None:
+            return False
+        await _run(*self.exec(["nft", "-f", "-"]), stdin=_MASQUERADE)
+        return True
 
     async def forward(self, host_port: int, ns_port: int) -> int:
         """Let a program outside reach a server on the router's loopback; returns the port outside.
@@ -195,57 +272,50 @@ class World:
         with contextlib.closing(far_writer):
             await asyncio.gather(_copy(reader, far_writer), _copy(far_reader, writer))
 
-    async def _fade(self, link: str, share: float, chance: random.Random) -> None:
-        lost = False
-        try:
-            while True:
-                wanted = chance.random() < share
-                if wanted != lost:
-                    await self.blackhole(link, wanted)
-                    lost = wanted
-                await asyncio.sleep(LOSS_SLOT_S)
-        finally:
-            if lost:
-                await self.blackhole(link, False)
-
     async def _build(self) -> None:
         for namespace in (self.router, self.world):
             await ip("netns", "add", namespace)
             await ip("-n", namespace, "link", "set", "lo", "up")
         for address in (SERVICE_ADDRESS, *PROBE_ADDRESSES):
             await ip("-n", self.world, "address", "add", f"{address}/32", "dev", "lo")
-        await ip("-n", self.world, "link", "add", _VOID, "type", "veth", "peer", "name", f"{_VOID}-end")
-        for device in (_VOID, f"{_VOID}-end"):
-            await ip("-n", self.world, "link", "set", device, "arp", "off", "up")
         for link in self.links.values():
             await self._wire(link)
 
     async def _wire(self, link: LabLink) -> None:
-        near, far = f"{link.address}/{link.prefix_len}", f"{link.gateway}/{link.prefix_len}"
-        await ip(
-            "-n", self.router, "link", "add", "name", link.name, "index", str(next(self._indexes)),
-            "type", "veth", "peer", "name", link.peer, "netns", self.world,
-        )  # fmt: skip
-        await ip("-n", self.world, "address", "add", far, "dev", link.peer)
+        near = inside(self.router, lambda: TunDevice(link.name))
+        far = inside(self.world, lambda: TunDevice(link.peer))
+        wire = Wire(near, far)
+        wire.start()
+        self._plugged[link.name] = _Plugged(near, far, wire)
+        self.set(link.name)
+        await ip("-n", self.world, "address", "add", f"{link.gateway}/{link.prefix_len}", "dev", link.peer)
         await ip("-n", self.world, "link", "set", link.peer, "up")
-        await ip("-n", self.router, "address", "add", near, "dev", link.name)
         await ip("-n", self.router, "link", "set", link.name, "up")
+        await self._address(link)
+
+    async def _address(self, link: LabLink) -> None:
+        address = f"{link.address}/{link.prefix_len}"
+        await ip("-n", self.router, "address", "add", address, "dev", link.name)
+        await self._route(link)
+
+    async def _route(self, link: LabLink) -> None:
         await ip(
-            "-n", self.router, "route", "add", "default",
+            "-n", self.router, "route", "replace", "default",
             "via", link.gateway, "dev", link.name, "metric", str(link.metric),
         )  # fmt: skip
 
     async def _close(self) -> None:
         for server in self._servers:
             server.close()
-        tasks = [*self._lossy.values(), *self._streams]
-        for task in tasks:
+        for task in self._streams:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._streams, return_exceptions=True)
+        for link in tuple(self._plugged):
+            await self.unplug(link)
         await self._delete()
 
     async def _delete(self) -> None:
-        for namespace in (self.router, self.world):
+        for namespace in (self.router, self.world, self.lan):
             if (_NETNS_FOLDER / namespace).exists():
                 await ip("netns", "del", namespace)
 
@@ -274,3 +344,5 @@ def _refuse_without_rights() -> None:
         raise LabError("network namespaces need root")
     if shutil.which("ip") is None:
         raise LabError("network namespaces need the ip command (package iproute2)")
+    if not _TUN.exists():
+        raise LabError("the lab's links need TUN devices (/dev/net/tun)")

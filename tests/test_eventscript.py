@@ -13,6 +13,7 @@ from remsimd.assignment import Assignment, Endpoint
 from remsimd.bus import Bus
 from remsimd.config.model import Config, FrontendConfig, FrontendType, SimSource
 from remsimd.eventscript import EventScript
+from remsimd.sim.frontend import SlotStatus
 from remsimd.state import start
 from remsimd.store import Store
 
@@ -79,6 +80,19 @@ async def test_the_script_hears_each_cause_in_order_with_what_is_known(script: P
         "REMSIM_SERVER_STATE=CONNECTED",
         "REMSIM_USB_INTERFACE=0",
         "REMSIM_USB_PATH=1-1.4",
+    ]
+
+
+async def test_each_change_of_the_contacts_is_a_run_with_its_own_levels(script: Path, tmp_path: Path) -> None:
+    async with running(script) as bus:
+        bus.publish(ev.SlotContactsChanged("primary", SlotStatus(True, vcc_present=True)))
+        bus.publish(ev.SlotContactsChanged("primary", SlotStatus(False, vcc_present=True, clk_active=False)))
+        found = await runs(tmp_path, 2)
+    levels = [[line for line in run.splitlines() if "REMSIM_SIM" in line] for run in found]
+    assert [run.splitlines()[0] for run in found] == ["event-modem-status"] * 2
+    assert levels == [
+        ["REMSIM_SIM_RST=1", "REMSIM_SIM_VCC=1"],
+        ["REMSIM_SIM_CLK=0", "REMSIM_SIM_RST=0", "REMSIM_SIM_VCC=1"],
     ]
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from flask import request
 
 from ionmesh.api.context import runtime
+from ionmesh.errors import TooManyRequests
 from ionmesh.models import Scope
+from ionmesh.ratelimit import RateLimit
 from ionmesh.services import keys
 from ionmesh.services.keys import Caller
 
@@ -17,19 +19,21 @@ def caller(scope: Scope) -> Caller:
     their networks in are known. Raises Unauthorized, and Forbidden when the caller may not do `scope`.
     """
     key = _presented_key()
-    with runtime().database.read() as session:
-        if key is None:
+    run = runtime()
+    if key is not None:
+        found = run.keyring.caller(key)
+    else:
+        with run.database.read() as session:
             found = keys.legacy_caller(session, request.remote_addr)
-        else:
-            found = keys.authenticate(session, key, runtime().clock())
     found.require(scope)
     return found
 
 
-def admin_tenant() -> tuple[Caller, int]:
-    """Return an administrating caller and its tenant. Raises as `caller`."""
-    found = caller(Scope.ADMIN)
-    return found, found.tenant(None)
+def spend(limit: RateLimit, *name: object) -> None:
+    """Count a request against a limit. Raises TooManyRequests."""
+    wait_s = limit.wait_s(name, runtime().clock().timestamp())
+    if wait_s:
+        raise TooManyRequests(wait_s)
 
 
 def _presented_key() -> str | None:

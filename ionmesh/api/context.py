@@ -8,9 +8,13 @@ from datetime import timedelta
 
 from flask import current_app
 
+from ionmesh.api.keyring import KeyRing
+from ionmesh.api.places import Places
 from ionmesh.clock import Clock
 from ionmesh.config import Config
 from ionmesh.db import Database
+from ionmesh.metrics import Metrics
+from ionmesh.ratelimit import RateLimit
 from ionmesh.services import liveness
 
 EXTENSION = "ionmesh"
@@ -25,6 +29,13 @@ class Runtime:
     clock: Clock
     assignments_changed: Callable[[], object]
     """Called after a transaction that changed assignments; must neither raise nor take long."""
+    streams: Places
+    keyring: KeyRing
+    metrics: Metrics
+    client_limit: RateLimit
+    """For what routers call, by tenant and client_id: addresses are shared by many behind a carrier's NAT."""
+    key_limit: RateLimit
+    """For what operators call, by key."""
 
     @property
     def silence(self) -> timedelta:

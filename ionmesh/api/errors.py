@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 import uuid
 from typing import Any
@@ -19,6 +20,7 @@ from ionmesh.errors import (
     NoSlot,
     NotFound,
     ServiceError,
+    TooManyRequests,
     Unauthorized,
 )
 
@@ -30,7 +32,15 @@ _STATUS = {
     Forbidden: 403,
     NotFound: 404,
     Conflict: 409,
+    TooManyRequests: 429,
     NoSlot: 503,
+}
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
 _NO_SLOT_RETRY_S = 60
 _DATABASE_RETRY_S = 5
@@ -53,7 +63,8 @@ def _name_request() -> None:
 
 def _finish(response: Response) -> Response:
     response.headers["X-Request-ID"] = g.request_id
-    response.headers["Cache-Control"] = "no-store"
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
     return response
 
 
@@ -62,6 +73,9 @@ def _refused(error: ServiceError) -> Response:
     if isinstance(error, NoSlot):
         extra = {"available_modes": list(error.available_modes)}
         return _error(status, error.code, error.message, extra, {"Retry-After": str(_NO_SLOT_RETRY_S)})
+    if isinstance(error, TooManyRequests):
+        wait = {"Retry-After": str(math.ceil(error.wait_s))}
+        return _error(status, error.code, error.message, headers=wait)
     headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthorized) else None
     return _error(status, error.code, error.message, headers=headers)
 

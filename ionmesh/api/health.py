@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response
+import hmac
+
+from flask import Blueprint, Response, request
 from sqlalchemy import select
 
-from ionmesh.api import wire
+from ionmesh.api import auth, wire
 from ionmesh.api.context import runtime
-from ionmesh.models import Tenant
+from ionmesh.metrics import CONTENT_TYPE
+from ionmesh.models import Scope, Tenant
 
 blueprint = Blueprint("health", __name__)
 
@@ -24,3 +27,15 @@ def readyz() -> Response:
     with runtime().database.read() as session:
         session.execute(select(Tenant.tenant_id).limit(1)).first()
     return wire.answer({"status": "ok"})
+
+
+@blueprint.get("/metrics")
+@blueprint.get("/metrics/prometheus")
+def metrics() -> Response:
+    """Give Prometheus its figures, of all tenants: for the configured token and keys of scope platform."""
+    run = runtime()
+    token = run.config.metrics_token
+    presented = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    if not token or not hmac.compare_digest(presented.encode(), token.encode()):
+        auth.caller(Scope.PLATFORM)
+    return Response(run.metrics.exposition(), content_type=CONTENT_TYPE)

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, request
 from ionmesh import version
 from ionmesh.api import auth, wire
 from ionmesh.api.context import runtime
+from ionmesh.api.prefix import API_PREFIX
 from ionmesh.api.schemas import HeartbeatBody, RegisterBody
 from ionmesh.clock import rfc3339
 from ionmesh.errors import InvalidRequest
@@ -18,7 +19,6 @@ from ionmesh.services.commands import CommandResult
 from ionmesh.services.heartbeat import Heartbeat
 from ionmesh.services.registration import Outcome, Registration
 
-API_PREFIX = "/api/backend/v1"
 # A slot serves one client at a time in every mode.
 MAX_SWSIMS_PER_SLOT = 1
 
@@ -35,14 +35,22 @@ def register_client() -> Response:
     run, now = runtime(), runtime().clock()
     with run.database.read() as session:
         registered = registration.recall(session, tenant_id, wanted, now)
+        # The deployed client does not try again: one that has a slot is answered however often it asks.
+        newcomer = registered is None and not registration.is_active(session, tenant_id, wanted.client_id)
+    if registered is not None and registered.touch_due:
+        with run.database.telemetry() as connection:
+            registration.touch(connection, registered.assignment.profile_id, now)
+    if newcomer:
+        auth.spend(run.client_limit, tenant_id, wanted.client_id)
     if registered is None:
         with run.database.write() as session:
             registered = registration.register(session, tenant_id, wanted, now, run.silence)
+    run.metrics.registrations.labels(body.mapping_mode.value, registered.outcome.value).inc()
     if registered.outcome is not Outcome.EXISTING:
         run.assignments_changed()
     return wire.register_answer(
         registered.assignment,
-        run.config.heartbeat_interval_s,
+        registered.assignment.heartbeat_interval_s or run.config.heartbeat_interval_s,
         existing=registered.outcome is Outcome.EXISTING,
     )
 
@@ -54,9 +62,17 @@ def take_heartbeat() -> Response:
     body = wire.body_as(HeartbeatBody)
     tenant_id = caller.tenant(body.tenant_id)
     run = runtime()
+    auth.spend(run.client_limit, tenant_id, body.client_id)
+    beat, now = _beat(body), run.clock()
+    run.metrics.heartbeats.labels(body.status).inc()
+    with run.database.telemetry() as connection:
+        noted = heartbeat.note(connection, tenant_id, beat, now)
+    if noted is not None:
+        interval_s = noted.interval_s or run.config.heartbeat_interval_s
+        return wire.answer({"status": "ok", "next_heartbeat_interval": interval_s, "commands": []})
     with run.database.write() as session:
-        reply = heartbeat.receive(session, tenant_id, _beat(body), run.clock())
-    interval_s = run.config.heartbeat_interval_s
+        reply = heartbeat.receive(session, tenant_id, beat, now)
+    interval_s = reply.interval_s or run.config.heartbeat_interval_s
     document: dict[str, Any] = {
         "status": "ok",
         "next_heartbeat_interval": interval_s,
@@ -111,6 +127,7 @@ def _registration(body: RegisterBody) -> Registration:
         mcc_mnc=body.mcc_mnc,
         carrier=body.carrier,
         preferred_bank_id=body.preferred_bank_id,
+        region=body.region,
         fingerprint=body.fingerprint,
         source_ip=request.remote_addr,
         software_version=body.software_version,

@@ -14,7 +14,7 @@ CLIENT_ID_PATTERN = r"^[A-Za-z0-9._:@-]{1,128}$"
 _COMMAND_LIFE_MAX_S = 604_800
 
 
-def _storable(value: Any) -> Any:
+def storable(value: Any) -> Any:
     """Refuse what a JSON column cannot keep: non-finite numbers and, on PostgreSQL, NUL characters."""
     if r"\u0000" in json.dumps(value, allow_nan=False):
         raise ValueError("NUL characters cannot be kept")
@@ -30,7 +30,7 @@ def _plain_mcc_mnc(value: Any) -> Any:
     return (value.replace("-", "", 1) or None) if isinstance(value, str) else value
 
 
-JsonObject = Annotated[dict[str, JsonValue], AfterValidator(_storable)]
+JsonObject = Annotated[dict[str, JsonValue], AfterValidator(storable)]
 ClientId = Annotated[str, Field(min_length=1, pattern=CLIENT_ID_PATTERN)]
 RsproId = Annotated[int, Field(ge=ID_MIN, le=ID_MAX)]
 MccMnc = Annotated[
@@ -40,17 +40,17 @@ MccMnc = Annotated[
 Text64 = Annotated[
     Annotated[str, Field(max_length=64)] | None,
     BeforeValidator(_blank_is_none),
-    AfterValidator(_storable),
+    AfterValidator(storable),
 ]
 Text128 = Annotated[
     Annotated[str, Field(max_length=128)] | None,
     BeforeValidator(_blank_is_none),
-    AfterValidator(_storable),
+    AfterValidator(storable),
 ]
 Detail = Annotated[
     Annotated[str, Field(max_length=16_384)] | None,
     BeforeValidator(_blank_is_none),
-    AfterValidator(_storable),
+    AfterValidator(storable),
 ]
 
 
@@ -72,6 +72,7 @@ class RegisterBody(_Lenient):
     tenant_id: int | None = None
     hardware_info: JsonObject | None = None
     preferred_bank_id: RsproId | None = None
+    region: Text64 = None
     fingerprint: Text128 = None
     software_version: Text64 = None
 
@@ -92,7 +93,7 @@ class HeartbeatBody(_Lenient):
     tenant_id: int | None = None
     stats: JsonObject | None = None
     modem_info: JsonObject | None = None
-    links: Annotated[JsonValue, AfterValidator(_storable)] = None
+    links: Annotated[JsonValue, AfterValidator(storable)] = None
     assignment_version: Annotated[int, Field(ge=0)] | None = None
     command_results: list[CommandResultBody] = Field(default_factory=list, max_length=100)
 
@@ -119,7 +120,7 @@ class BankBody(_Strict):
     bankd: Annotated[str, Field(max_length=255)]
     server: Annotated[str, Field(max_length=255)] | None = None
     remsim_server_url: Annotated[str, Field(max_length=255)] | None = None
-    name: Annotated[str, Field(max_length=255), AfterValidator(_storable)] = ""
+    name: Annotated[str, Field(max_length=255), AfterValidator(storable)] = ""
 
 
 class SlotsBody(_Strict):
@@ -159,3 +160,4 @@ class ClientsQuery(PageQuery):
 
     connectivity: Literal["unknown", "online", "offline"] | None = None
     mapping_mode: MappingMode | None = None
+    q: Text128 = None

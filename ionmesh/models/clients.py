@@ -97,6 +97,10 @@ class ServiceProfile(Base):
     registered_at: Mapped[datetime]
     """The last registration seen, at a resolution of a minute."""
     deactivated_at: Mapped[datetime | None]
+    tags: Mapped[list[str]] = mapped_column(default=list)
+    notes: Mapped[str | None] = mapped_column(String(1024))
+    heartbeat_interval_s: Mapped[int | None]
+    """What this client is told; None: what all are told."""
 
     slot: Mapped[Slot] = relationship()
     state: Mapped[ClientState] = relationship(back_populates="profile")

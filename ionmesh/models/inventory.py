@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from ionmesh.models.base import Base, enum_column
@@ -13,6 +13,7 @@ from ionmesh.models.base import Base, enum_column
 # RSPRO's BankId, ClientId and SlotNumber are 0..1023, and the deployed C client refuses 0.
 ID_MIN = 1
 ID_MAX = 1023
+_AVAILABLE = text("status = 'available'")
 
 
 class BankStatus(StrEnum):
@@ -73,6 +74,12 @@ class Slot(Base):
     __table_args__ = (
         CheckConstraint(f"slot_id BETWEEN {ID_MIN} AND {ID_MAX}", name="slot_id"),
         Index("ix_sim_bank_slots_free", "kind", "status", "tenant_id", "mcc_mnc"),
+        Index(
+            "ix_sim_bank_slots_unused",
+            *("kind", "tenant_id", "released_at", "bank_id", "slot_id"),
+            sqlite_where=_AVAILABLE,
+            postgresql_where=_AVAILABLE,
+        ),
     )
 
     bank_id: Mapped[int] = mapped_column(ForeignKey("sim_banks.bank_id"), primary_key=True)

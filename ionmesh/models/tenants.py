@@ -1,4 +1,4 @@
-"""Tenants and their API keys."""
+"""Tenants, their API keys and their people."""
 
 from __future__ import annotations
 
@@ -8,14 +8,25 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from ionmesh.models.base import Base
+from ionmesh.models.base import Base, enum_column
 
 
 class Scope(StrEnum):
     """What an API key may do."""
 
     REMSIM = "remsim"  # register, heartbeat and unregister clients
-    ADMIN = "admin"  # inventory, client list, commands; includes REMSIM
+    READ = "read"  # look at everything of the tenant, IMSI and ICCID masked
+    ADMIN = "admin"  # change everything of the tenant; includes REMSIM and READ
+    PLATFORM = "platform"  # tenants themselves; includes ADMIN for the key's own tenant
+
+
+class Role(StrEnum):
+    """What a person may do in a tenant."""
+
+    OWNER = "owner"
+    ADMIN = "admin"
+    OPERATOR = "operator"
+    VIEWER = "viewer"
 
 
 class Tenant(Base):
@@ -50,5 +61,24 @@ class ApiKey(Base):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+    """At a resolution of a minute."""
 
     tenant: Mapped[Tenant] = relationship()
+
+
+class User(Base):
+    """A person of a tenant."""
+
+    __tablename__ = "users"
+
+    user_id: Mapped[int] = mapped_column(primary_key=True)
+    tenant_id: Mapped[int] = mapped_column(ForeignKey("tenants.tenant_id"))
+    email: Mapped[str] = mapped_column(String(254), unique=True)
+    """In lower case."""
+    name: Mapped[str] = mapped_column(String(255))
+    role: Mapped[Role] = mapped_column(enum_column(Role))
+    password_hash: Mapped[str] = mapped_column(String(255))
+    """argon2id, in its usual encoding."""
+    enabled: Mapped[bool] = mapped_column(default=True)
+    created_at: Mapped[datetime]

@@ -6,17 +6,20 @@ session on SQLite). The partial unique index over active profiles stands behind 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, case, exists, or_, select
-from sqlalchemy.orm import Session, contains_eager
+from sqlalchemy import Select, and_, case, exists, func, or_, select
+from sqlalchemy.orm import Session, aliased, contains_eager
 
 from ionmesh.errors import InvalidRequest, NoSlot, NotFound
 from ionmesh.models import (
+    Balancing,
     Bank,
     BankStatus,
+    KiPool,
     MappingMode,
     ProfileStatus,
     ServiceProfile,
@@ -43,6 +46,7 @@ class Demand:
     preferred_bank_id: int | None = None
     last_slot: tuple[int, int] | None = None
     """The (bank_id, slot_id) it held before: the same SIM again, when it is free."""
+    balancing: Balancing = Balancing.ROUND_ROBIN
 
 
 def satisfies(slot: Slot, demand: Demand) -> bool:
@@ -57,14 +61,15 @@ def satisfies(slot: Slot, demand: Demand) -> bool:
 def claim(session: Session, demand: Demand, now: datetime) -> Slot:
     """Take one free slot in this transaction and mark it assigned.
 
-    Order: the preferred bank, the client's last slot, the tenant's own slots before shared ones, then the
-    longest unused. Raises NotFound when a KI-proxy demand names a carrier that has no slots at all, and
+    Order: the preferred bank, the client's last slot, the tenant's own slots before shared ones, then as
+    `balancing` says. Raises NotFound when a KI-proxy demand names a carrier that has no slots at all, and
     NoSlot with the modes that do have a free one.
     """
-    slot = session.scalar(best_free(demand, now))
-    if slot is None:
-        raise _nothing_free(session, demand, now)
-    return _taken(slot)
+    for query in _attempts(demand, now):
+        slot = session.scalar(query)
+        if slot is not None:
+            return _taken(slot)
+    raise _nothing_free(session, demand, now)
 
 
 def claim_place(
@@ -98,6 +103,34 @@ def best_free(demand: Demand, now: datetime) -> Select[Slot]:
     )
 
 
+def _attempts(demand: Demand, now: datetime) -> Iterator[Select[Slot]]:
+    """Return queries that together mean `best_free`, the first that finds a slot counts.
+
+    For the usual balancing each one takes the head of an index, however many slots are free.
+    """
+    if demand.balancing is not Balancing.ROUND_ROBIN:
+        yield best_free(demand, now)
+        return
+    free = _free(demand.tenant_id, demand.mode, now).where(*_narrowed(demand))
+    free = free.options(contains_eager(Slot.bank)).with_for_update(skip_locked=True, of=Slot).limit(1)
+    # The constant tenant_id leads so that the order is the index's.
+    longest_unused = free.order_by(Slot.tenant_id, Slot.released_at, Slot.bank_id, Slot.slot_id)
+    banks = [[]] if demand.preferred_bank_id is None else [[Slot.bank_id == demand.preferred_bank_id], []]
+    for bank in banks:
+        if demand.last_slot is not None:
+            bank_id, slot_id = demand.last_slot
+            yield free.where(*bank, Slot.bank_id == bank_id, Slot.slot_id == slot_id)
+        for owner in (Slot.tenant_id == demand.tenant_id, Slot.tenant_id.is_(None)):
+            for used in (Slot.released_at.is_(None), Slot.released_at.is_not(None)):
+                yield longest_unused.where(*bank, owner, used)
+
+
+def preview(session: Session, demand: Demand, now: datetime) -> Slot | None:
+    """Return the slot that `claim` would take now, and take nothing."""
+    query = _free(demand.tenant_id, demand.mode, now).where(*_narrowed(demand))
+    return session.scalar(query.order_by(*_preference(demand)).limit(1))
+
+
 def release(slot: Slot, now: datetime, rest_until: datetime | None = None) -> None:
     """Give a slot back. `rest_until` keeps it free while a silent client may still use the SIM."""
     slot.released_at = now
@@ -127,6 +160,11 @@ def _free(tenant_id: int, mode: MappingMode, now: datetime) -> Select[Slot]:
         ServiceProfile.slot_id == Slot.slot_id,
         ServiceProfile.status == ProfileStatus.ACTIVE,
     )
+    closed = exists().where(
+        KiPool.bank_id == Slot.bank_id,
+        Slot.slot_id.between(KiPool.virtual_slot_start, KiPool.virtual_slot_end),
+        ~KiPool.enabled,
+    )
     return (
         select(Slot)
         .join(Slot.bank)
@@ -137,6 +175,7 @@ def _free(tenant_id: int, mode: MappingMode, now: datetime) -> Select[Slot]:
             or_(Slot.available_after.is_(None), Slot.available_after <= now),
             Bank.status == BankStatus.ONLINE,
             ~held,
+            *([~closed] if mode is MappingMode.KI_PROXY_SWSIM else []),
         )
     )
 
@@ -157,14 +196,26 @@ def _preference(demand: Demand) -> list[Any]:
     if demand.last_slot is not None:
         bank_id, slot_id = demand.last_slot
         order.append(case((and_(Slot.bank_id == bank_id, Slot.slot_id == slot_id), 0), else_=1))
+    order.append(case((Slot.tenant_id.is_(None), 1), else_=0))
+    if demand.balancing is Balancing.RANDOM:
+        return [*order, func.random()]
+    if demand.balancing is not Balancing.ROUND_ROBIN:
+        share = _assigned_share()
+        order.append(share if demand.balancing is Balancing.LEAST_LOADED else share.desc())
     order += [
-        case((Slot.tenant_id.is_(None), 1), else_=0),
         case((Slot.released_at.is_(None), 0), else_=1),
         Slot.released_at,
         Slot.bank_id,
         Slot.slot_id,
     ]
     return order
+
+
+def _assigned_share() -> Any:
+    """How much of a slot's bank is assigned, 0 to 1."""
+    others = aliased(Slot)
+    assigned = func.sum(case((others.status == SlotStatus.ASSIGNED, 1.0), else_=0.0))
+    return select(assigned / func.count()).where(others.bank_id == Slot.bank_id).scalar_subquery()
 
 
 def _nothing_free(session: Session, demand: Demand, now: datetime) -> NoSlot | NotFound:

@@ -27,6 +27,8 @@ class Assignment:
     server_endpoint: str | None
     """`host:port` of osmo-remsim-server's RSPRO side."""
     version: int
+    heartbeat_interval_s: int | None = None
+    """What an operator set for this client; None: what all are told."""
 
 
 def active_profile(
@@ -69,4 +71,5 @@ def describe(profile: ServiceProfile) -> Assignment:
         rspro_client_slot=profile.rspro_client_slot,
         server_endpoint=f"{bank.server_host}:{bank.server_port}" if bank.server_host else None,
         version=profile.assignment_version,
+        heartbeat_interval_s=profile.heartbeat_interval_s,
     )

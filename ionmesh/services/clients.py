@@ -1,9 +1,11 @@
-"""Looking at clients."""
+"""Looking at clients, and what operators note about them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, contains_eager, joinedload
@@ -18,6 +20,7 @@ from ionmesh.models import (
     ServiceProfile,
     Slot,
 )
+from ionmesh.services import audit
 from ionmesh.services.assignment import active_profile
 
 
@@ -27,6 +30,8 @@ class ClientFilter:
 
     connectivity: Connectivity | None = None
     mapping_mode: MappingMode | None = None
+    text: str | None = None
+    """Part of the client_id."""
 
 
 def list_active(
@@ -41,6 +46,8 @@ def list_active(
         conditions.append(ClientState.connectivity == wanted.connectivity)
     if wanted.mapping_mode is not None:
         conditions.append(ServiceProfile.mapping_mode == wanted.mapping_mode)
+    if wanted.text is not None:
+        conditions.append(ServiceProfile.client_id.contains(wanted.text, autoescape=True))
     matching = select(ServiceProfile).join(ServiceProfile.state).where(*conditions)
     total = session.scalar(select(func.count()).select_from(matching.subquery())) or 0
     page = session.scalars(
@@ -71,3 +78,22 @@ def recent_commands(session: Session, profile_id: str, limit: int = 50) -> Seque
         .order_by(ClientCommand.created_at.desc(), ClientCommand.command_id)
         .limit(limit)
     ).all()
+
+
+def change(
+    session: Session, tenant_id: int, client_id: str, values: dict[str, Any], actor: str, now: datetime
+) -> ServiceProfile:
+    """Change tags, notes or heartbeat_interval_s of a client. Raises NotFound."""
+    profile = find_active(session, tenant_id, client_id)
+    for name, value in values.items():
+        setattr(profile, name, value)
+    audit.record(
+        session,
+        tenant_id=tenant_id,
+        actor=actor,
+        action="client_changed",
+        subject=client_id,
+        now=now,
+        changed=sorted(values),
+    )
+    return profile

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from ionmesh.errors import Conflict, NotFound
 from ionmesh.models import ClientCommand, CommandState, ServiceProfile
 from ionmesh.services import audit
 
@@ -109,10 +110,33 @@ def deliver(session: Session, profile_id: str, now: datetime) -> list[ClientComm
     return given
 
 
-def report(session: Session, profile_id: str, results: Sequence[CommandResult], now: datetime) -> None:
+def cancel(session: Session, tenant_id: int, command_id: str, actor: str, now: datetime) -> ClientCommand:
+    """End a command no client has confirmed. Raises NotFound, and Conflict when one has."""
+    command = session.scalar(
+        select(ClientCommand)
+        .join(ServiceProfile, ServiceProfile.profile_id == ClientCommand.profile_id)
+        .where(ClientCommand.command_id == command_id, ServiceProfile.tenant_id == tenant_id)
+        .with_for_update(of=ClientCommand)
+    )
+    if command is None:
+        raise NotFound("no_command", "Command not found")
+    if command.state not in _OPEN:
+        raise Conflict("command_over", f"the command is {command.state.value} already")
+    command.state = CommandState.EXPIRED
+    command.finished_at = now
+    audit.record(
+        session, tenant_id=tenant_id, actor=actor, action="command_cancelled", subject=command_id, now=now
+    )
+    return command
+
+
+def report(
+    session: Session, profile: ServiceProfile, results: Sequence[CommandResult], now: datetime
+) -> None:
     """Take a client's results; ids that are not its own are ignored."""
     if not results:
         return
+    profile_id = profile.profile_id
     known = {
         command.command_id: command
         for command in session.scalars(
@@ -133,13 +157,30 @@ def report(session: Session, profile_id: str, results: Sequence[CommandResult], 
         command.detail = result.detail[:DETAIL_LENGTH] if result.detail else None
         if state in _FINAL:
             command.finished_at = now
+            audit.record(
+                session,
+                tenant_id=profile.tenant_id,
+                actor=profile.client_id,
+                action="command_finished",
+                subject=profile.client_id,
+                now=now,
+                command_id=command.command_id,
+                type=command.type,
+                state=state.value,
+            )
 
 
 def expire(session: Session, now: datetime) -> None:
     """End commands whose time ran out, those of silent clients included."""
+    # Commands a heartbeat is working on are left to it: waiting for them could deadlock.
+    due = (
+        select(ClientCommand.command_id)
+        .where(ClientCommand.state.in_(_OPEN), ClientCommand.expires_at <= now)
+        .with_for_update(skip_locked=True)
+    )
     session.execute(
         update(ClientCommand)
-        .where(ClientCommand.state.in_(_OPEN), ClientCommand.expires_at <= now)
+        .where(ClientCommand.command_id.in_(due))
         .values(state=CommandState.EXPIRED, finished_at=now)
         .execution_options(synchronize_session=False)
     )

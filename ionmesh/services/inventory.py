@@ -166,6 +166,13 @@ def list_slots(
     return page, total
 
 
+def place(bank_id: int, slot_id: int) -> tuple[int, int]:
+    """Return the two as a place. Raises NotFound for numbers that no bank or slot can have."""
+    if not (ID_MIN <= bank_id <= ID_MAX and ID_MIN <= slot_id <= ID_MAX):
+        raise NotFound("no_slot_there", f"no slot {slot_id} in bank {bank_id}")
+    return bank_id, slot_id
+
+
 def parse_slot_range(text: str) -> tuple[int, ...]:
     """Return the slot numbers of text like `1-10,15`. Raises InvalidRequest."""
     numbers: list[int] = []

@@ -3,6 +3,8 @@
 A key reads `imk_live_` + 8 characters that find its row + 32 secret characters (190 bits) + a CRC-32 in six
 characters, so that a mistyped or cut-off key is recognised without the database. The secret is random over
 its whole length, so a plain SHA-256 is the right hash: a password hash would cost every request its delay.
+With a pepper, a secret of the server's that is not in the database, it is an HMAC-SHA-256; keys made before
+there was one stay good.
 """
 
 from __future__ import annotations
@@ -16,12 +18,12 @@ import string
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session, joinedload
 
-from ionmesh.errors import Forbidden, InvalidRequest, NotFound, Unauthorized
+from ionmesh.errors import Conflict, Forbidden, InvalidRequest, KeyEnded, NotFound, Unauthorized
 from ionmesh.models import ApiKey, Scope, Tenant
 
 _ALPHABET = string.digits + string.ascii_letters
@@ -30,6 +32,15 @@ _ID_LENGTH = 8
 _SECRET_LENGTH = 32
 _CRC_LENGTH = 6
 _SHAPE = re.compile(rf"{_MARK}[0-9A-Za-z]{{{_ID_LENGTH + _SECRET_LENGTH + _CRC_LENGTH}}}\Z")
+
+
+_TOUCH_EVERY = timedelta(minutes=1)
+_INCLUDED = {
+    Scope.REMSIM: frozenset({Scope.REMSIM}),
+    Scope.READ: frozenset({Scope.READ}),
+    Scope.ADMIN: frozenset({Scope.REMSIM, Scope.READ, Scope.ADMIN}),
+    Scope.PLATFORM: frozenset(Scope),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +65,16 @@ class Caller:
             raise InvalidRequest("tenant_required", "tenant_id is required")
         return self.tenant_ids[0]
 
+    key_id: int | None = None
+    expires_at: datetime | None = None
+
+    def may(self, scope: Scope) -> bool:
+        """Whether the caller may do what `scope` names."""
+        return any(scope in _INCLUDED[held] for held in self.scopes)
+
     def require(self, scope: Scope) -> None:
         """Raise Forbidden unless the caller may do what `scope` names."""
-        if scope not in self.scopes and Scope.ADMIN not in self.scopes:
+        if not self.may(scope):
             raise Forbidden("scope_missing", f"this needs a key with scope {scope.value}")
 
 
@@ -68,6 +86,7 @@ def issue(
     scopes: Sequence[Scope],
     now: datetime,
     expires_at: datetime | None = None,
+    pepper: str = "",
 ) -> tuple[ApiKey, str]:
     """Make a key and return its row and its text; the text exists nowhere else afterwards."""
     body = "".join(secrets.choice(_ALPHABET) for _ in range(_ID_LENGTH + _SECRET_LENGTH))
@@ -76,7 +95,7 @@ def issue(
         tenant_id=tenant.tenant_id,
         name=name,
         prefix=text[: len(_MARK) + _ID_LENGTH],
-        key_hash=_hash(text),
+        key_hash=_hash(text, pepper),
         scopes=[scope.value for scope in scopes],
         created_at=now,
     )
@@ -95,7 +114,53 @@ def revoke(session: Session, prefix: str, now: datetime) -> ApiKey:
     return key
 
 
-def authenticate(session: Session, text: str, now: datetime) -> Caller:
+def listed(session: Session, tenant_id: int) -> Sequence[ApiKey]:
+    """Return the tenant's keys, ended ones included, oldest first."""
+    return session.scalars(select(ApiKey).where(ApiKey.tenant_id == tenant_id).order_by(ApiKey.key_id)).all()
+
+
+def find(session: Session, tenant_id: int, key_id: int) -> ApiKey:
+    """Return one key. Raises NotFound."""
+    key = session.get(ApiKey, key_id)
+    if key is None or key.tenant_id != tenant_id:
+        raise NotFound("no_key", f"no key {key_id}")
+    return key
+
+
+def rotate(
+    session: Session, key: ApiKey, *, overlap: timedelta, now: datetime, pepper: str = ""
+) -> tuple[ApiKey, str]:
+    """Make a key like this one, which itself ends after `overlap`. Raises Conflict for a key that ended."""
+    if key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= now):
+        raise Conflict("key_ended", "the key has ended")
+    scopes = [Scope(scope) for scope in key.scopes]
+    made = issue(
+        session,
+        key.tenant,
+        name=key.name,
+        scopes=scopes,
+        now=now,
+        expires_at=key.expires_at,
+        pepper=pepper,
+    )
+    key.expires_at = min(now + overlap, key.expires_at or now + overlap)
+    return made
+
+
+def touch(session: Session, key_id: int, now: datetime) -> None:
+    """Note that a key was used, unless that was noted less than a minute ago."""
+    session.execute(
+        update(ApiKey)
+        .where(
+            ApiKey.key_id == key_id,
+            or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at <= now - _TOUCH_EVERY),
+        )
+        .values(last_used_at=now)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def authenticate(session: Session, text: str, now: datetime, pepper: str = "") -> Caller:
     """Return the caller a key stands for.
 
     Raises Unauthorized for a key that is malformed, unknown, revoked or expired, without saying which, and
@@ -107,14 +172,16 @@ def authenticate(session: Session, text: str, now: datetime) -> Caller:
     prefix = text[: len(_MARK) + _ID_LENGTH]
     key = session.scalar(select(ApiKey).where(ApiKey.prefix == prefix).options(joinedload(ApiKey.tenant)))
     # An unknown prefix is compared against nothing in the same way, so that both take the same time.
-    matches = hmac.compare_digest(_hash(text), key.key_hash if key is not None else "0" * 64)
-    if key is None or not matches or key.revoked_at is not None:
+    kept = key.key_hash if key is not None else "0" * 64
+    matches = [hmac.compare_digest(_hash(text, secret), kept) for secret in {pepper, ""}]
+    if key is None or not any(matches):
         raise _unauthorized()
-    if key.expires_at is not None and key.expires_at <= now:
-        raise _unauthorized()
+    if key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= now):
+        raise KeyEnded(key.prefix, key.tenant_id)
     if not key.tenant.enabled:
         raise Forbidden("tenant_disabled", "this tenant is disabled")
-    return Caller(key.prefix, (key.tenant_id,), frozenset(Scope(scope) for scope in key.scopes))
+    scopes = frozenset(Scope(scope) for scope in key.scopes)
+    return Caller(key.prefix, (key.tenant_id,), scopes, key.key_id, key.expires_at)
 
 
 def legacy_caller(session: Session, source_ip: str | None) -> Caller:
@@ -141,8 +208,10 @@ def _unauthorized() -> Unauthorized:
     return Unauthorized("unauthorized", "Unauthorized")
 
 
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode("ascii")).hexdigest()
+def _hash(text: str, pepper: str) -> str:
+    if not pepper:
+        return hashlib.sha256(text.encode("ascii")).hexdigest()
+    return hmac.new(pepper.encode(), text.encode("ascii"), hashlib.sha256).hexdigest()
 
 
 def _checksum(body: str) -> str:

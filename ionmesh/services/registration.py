@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from ionmesh.db import serialise
 from ionmesh.errors import NotFound
 from ionmesh.models import (
     ClientState,
@@ -23,7 +24,7 @@ from ionmesh.models import (
     Slot,
     Tenant,
 )
-from ionmesh.services import allocation, audit, identity, liveness
+from ionmesh.services import allocation, audit, identity, liveness, policies
 from ionmesh.services.allocation import Demand
 from ionmesh.services.assignment import Assignment, active_profile, describe
 
@@ -42,6 +43,7 @@ class Registration:
     mcc_mnc: str | None = None
     carrier: str | None = None
     preferred_bank_id: int | None = None
+    region: str | None = None
     fingerprint: str | None = None
     source_ip: str | None = None
     software_version: str | None = None
@@ -62,6 +64,8 @@ class Registered:
 
     assignment: Assignment
     outcome: Outcome
+    touch_due: bool = False
+    """Whether `touch` is to be called."""
 
 
 def recall(session: Session, tenant_id: int, request: Registration, now: datetime) -> Registered | None:
@@ -72,9 +76,26 @@ def recall(session: Session, tenant_id: int, request: Registration, now: datetim
     profile = active_profile(session, tenant_id, request.client_id)
     if profile is None or not allocation.satisfies(profile.slot, _demand(tenant_id, request)):
         return None
-    if now - profile.registered_at >= _TOUCH_EVERY or _news(profile, request):
+    if _news(profile, request):
         return None
-    return Registered(describe(profile), Outcome.EXISTING)
+    return Registered(describe(profile), Outcome.EXISTING, now - profile.registered_at >= _TOUCH_EVERY)
+
+
+def touch(connection: Connection, profile_id: str, now: datetime) -> None:
+    """Note that a client with nothing new to say registered again."""
+    connection.execute(
+        update(ServiceProfile).where(ServiceProfile.profile_id == profile_id).values(registered_at=now)
+    )
+
+
+def is_active(session: Session, tenant_id: int, client_id: str) -> bool:
+    """Whether the client has a slot."""
+    query = select(ServiceProfile.profile_id).where(
+        ServiceProfile.tenant_id == tenant_id,
+        ServiceProfile.client_id == client_id,
+        ServiceProfile.status == ProfileStatus.ACTIVE,
+    )
+    return session.scalar(query) is not None
 
 
 def register(
@@ -88,6 +109,8 @@ def register(
     """
     tenant = session.get_one(Tenant, tenant_id)
     identity.refuse_factory_hostname(tenant, request.client_id, request.fingerprint)
+    # A client that asks twice at once must not hold two slots even for a moment: there may be only one left.
+    serialise(session, "client", tenant_id, request.client_id)
     profile = active_profile(session, tenant_id, request.client_id, lock=True)
     if profile is None:
         try:
@@ -102,7 +125,7 @@ def register(
     outcome = Outcome.EXISTING
     demand = _demand(tenant_id, request)
     if not allocation.satisfies(profile.slot, demand):
-        slot = allocation.claim(session, demand, now)
+        slot = allocation.claim(session, policies.applied(session, demand, request.region, now), now)
         _move(session, profile, slot, request.mode, request.client_id, now)
         outcome = Outcome.MOVED
     _note_identity(session, profile, request, now)
@@ -145,7 +168,8 @@ def _assign(session: Session, tenant_id: int, request: Registration, now: dateti
         .limit(1)
     )
     last_slot = (previous.bank_id, previous.slot_id) if previous else None
-    slot = allocation.claim(session, _demand(tenant_id, request, last_slot), now)
+    demand = policies.applied(session, _demand(tenant_id, request, last_slot), request.region, now)
+    slot = allocation.claim(session, demand, now)
     profile = ServiceProfile(
         profile_id=str(uuid.uuid4()),
         tenant_id=tenant_id,
@@ -159,6 +183,10 @@ def _assign(session: Session, tenant_id: int, request: Registration, now: dateti
         hardware_info=request.hardware_info,
         created_at=now,
         registered_at=now,
+        # What an operator noted about the client outlives its assignments.
+        tags=list(previous.tags) if previous else [],
+        notes=previous.notes if previous else None,
+        heartbeat_interval_s=previous.heartbeat_interval_s if previous else None,
         state=ClientState(connectivity=Connectivity.UNKNOWN),
     )
     _occupy(profile, slot)

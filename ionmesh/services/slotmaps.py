@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from ionmesh.models import Bank, ProfileStatus, ServiceProfile
@@ -74,6 +74,21 @@ def wanted(session: Session) -> list[ServerPlan]:
         )
         for url, bank_ids in sorted(banks.items())
     ]
+
+
+def fingerprint(session: Session) -> tuple[object, ...]:
+    """Return a value that changes whenever an assignment begins, moves or ends. Cheap enough to poll."""
+    active = case((ServiceProfile.status == ProfileStatus.ACTIVE, ServiceProfile.assignment_version))
+    return tuple(
+        session.execute(
+            select(
+                func.count(),
+                func.sum(active),
+                func.max(ServiceProfile.created_at),
+                func.max(ServiceProfile.deactivated_at),
+            ).select_from(ServiceProfile)
+        ).one()
+    )
 
 
 def repair(plan: ServerPlan, actual: Collection[SlotMap]) -> Repair:

@@ -1,4 +1,4 @@
-"""Creating and finding tenants."""
+"""Tenants and their settings."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ipaddress
 import re
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -13,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from ionmesh.errors import Conflict, InvalidRequest, NotFound
 from ionmesh.models import Tenant
+from ionmesh.services import audit
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
 _DAY_S = 86_400
@@ -31,10 +33,7 @@ def create(
     """Create a tenant. Raises InvalidRequest for a bad slug or network, Conflict for a taken slug."""
     if not _SLUG.match(slug):
         raise InvalidRequest("bad_slug", f"slug {slug!r} is not lower-case letters, digits and dashes")
-    try:
-        networks = [str(ipaddress.ip_network(cidr)) for cidr in legacy_cidrs]
-    except ValueError as error:
-        raise InvalidRequest("bad_cidr", f"not a network: {error}") from error
+    networks = _networks(legacy_cidrs)
     tenant = Tenant(
         slug=slug,
         name=name,
@@ -57,3 +56,42 @@ def by_slug(session: Session, slug: str) -> Tenant:
     if tenant is None:
         raise NotFound("no_tenant", f"no tenant {slug!r}")
     return tenant
+
+
+def listed(session: Session) -> Sequence[Tenant]:
+    """Return all tenants by id."""
+    return session.scalars(select(Tenant).order_by(Tenant.tenant_id)).all()
+
+
+def find(session: Session, tenant_id: int) -> Tenant:
+    """Return one tenant. Raises NotFound."""
+    tenant = session.get(Tenant, tenant_id)
+    if tenant is None:
+        raise NotFound("no_tenant", f"no tenant {tenant_id}")
+    return tenant
+
+
+def change(session: Session, tenant_id: int, values: dict[str, Any], actor: str, now: datetime) -> Tenant:
+    """Change some of a tenant's settings. Raises NotFound, InvalidRequest for a bad network."""
+    tenant = find(session, tenant_id)
+    if "legacy_cidrs" in values:
+        values = values | {"legacy_cidrs": _networks(values["legacy_cidrs"])}
+    for name, value in values.items():
+        setattr(tenant, name, value)
+    audit.record(
+        session,
+        tenant_id=tenant_id,
+        actor=actor,
+        action="tenant_changed",
+        subject=f"tenant {tenant.slug}",
+        now=now,
+        **values,
+    )
+    return tenant
+
+
+def _networks(cidrs: Sequence[str]) -> list[str]:
+    try:
+        return [str(ipaddress.ip_network(cidr)) for cidr in cidrs]
+    except ValueError as error:
+        raise InvalidRequest("bad_cidr", f"not a network: {error}") from error

@@ -42,6 +42,7 @@ class Answer:
     ) -> None:
         self.echoed = False
         self.final: FinalResult | None = None
+        self.final_line = ""
         self._command = command.strip().upper()
         self._dialling = dials(command)
         self._prefix = None if prefix is None else prefix.rstrip(": ")
@@ -67,7 +68,7 @@ class Answer:
         if is_urc(line, self._urc_names):
             return LineKind.URC
         if (final := final_result(line, dialling=self._dialling)) is not None:
-            self.final = final
+            self.final, self.final_line = final, line
             return LineKind.FINAL
         if self._prefix is None:
             return self._keep(line)

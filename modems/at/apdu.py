@@ -38,7 +38,7 @@ class Response:
 
     @property
     def ok(self) -> bool:
-        """True for success, with or without data to fetch or a proactive command waiting (TS 102 221 10.2.1)."""
+        """True for success, also with data to fetch or a proactive command waiting (TS 102 221 10.2.1)."""
         return self.sw == 0x9000 or self.sw >> 8 in {0x61, 0x91, 0x92, 0x9F}
 
     def __repr__(self) -> str:
@@ -69,7 +69,7 @@ async def read_file(channel: Channel, file_id: int, length: int) -> Response:
 
 
 def bcd_digits(content: bytes) -> str:
-    """Return the digits of a file whose first digit is in the low nibble, up to the filling F (TS 102 221 13.2)."""
+    """Return the digits of a file, each octet's low nibble first, up to the filling F (TS 102 221 13.2)."""
     return "".join(f"{octet & 0x0F:x}{octet >> 4:x}" for octet in content).partition("f")[0]
 
 

@@ -42,6 +42,15 @@ class BytePort(Protocol):
         """Send `data`; raises PortGone."""
 
 
+@dataclass(frozen=True, slots=True)
+class Exchanged:
+    """One command that was answered: redacted, with its information lines and its final result."""
+
+    command: str
+    lines: tuple[str, ...]
+    final: str
+
+
 @dataclass(slots=True)
 class ChannelCounters:
     """Totals since the channel was opened."""
@@ -58,7 +67,8 @@ class Channel:
     """A conversation over `port`, from `async with` to its end or until the port is gone.
 
     `urc_names` are the names of unsolicited lines (such as "+CEREG"), each of which goes to `on_urc`, also
-    when it arrives in the middle of an answer; both may be set later. `on_urc` must not raise.
+    when it arrives in the middle of an answer; both may be set later. `on_exchange` is told of every answered
+    command, for a recording. Neither callback may raise.
     """
 
     def __init__(
@@ -71,6 +81,7 @@ class Channel:
         self.port = port
         self.urc_names = urc_names
         self.on_urc = on_urc
+        self.on_exchange: Callable[[Exchanged], None] | None = None
         self._framer = LineFramer()
         self._totals = ChannelCounters()
         self._gone: PortGone | None = None
@@ -175,7 +186,10 @@ class Channel:
             self._echoes = answer.echoed and not changes_echo(command)
         if answer.final is None:
             self._check_port()
-        elif not answer.final.ok:
+            return answer.lines
+        if self.on_exchange is not None:
+            self.on_exchange(Exchanged(redact(command), _fit_to_keep(command, answer), answer.final_line))
+        if not answer.final.ok:
             self._totals.errors += 1
             raise AtError(redact(command), answer.final.code, answer.final.text)
         return answer.lines
@@ -256,3 +270,8 @@ class Channel:
     def _check_port(self) -> None:
         if self._gone is not None:
             raise PortGone(self._gone.port, self._gone.reason)
+
+
+def _fit_to_keep(command: str, answer: Answer) -> tuple[str, ...]:
+    """Return the lines of an answer, none when the command itself is not shown: what it asks is secret."""
+    return answer.lines if redact(command) == command else ()

@@ -1,4 +1,8 @@
-"""What Fibocom FM350-GL (MediaTek T700) and L850-GL (Intel XMM7360) answer to their own commands. Pure."""
+"""What Fibocom FM350-GL (MediaTek T700) and L850-GL (Intel XMM7360) answer to their own commands. Pure.
+
+Sources disagree about the first step of the LTE indices: RSRP -141 or -140 dBm, RSRQ -20 or -19.5 dB. The
+lower edge of TS 36.133 9.1.4 and 9.1.7 is used, except for +XCESQ, whose RSRQ is read as -19.5 everywhere.
+"""
 
 import re
 
@@ -11,6 +15,7 @@ _ROW = re.compile(r"[12],\d+,.*")
 _UNKNOWN_TAC = frozenset({0xFFFE, 0xFFFF, 0xFFFFFF, 0xFFFFFFF})
 _UNKNOWN_CELL = frozenset({0xFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFFF})
 _LTE_BANDWIDTHS_MHZ = (1.4, 3.0, 5.0, 10.0, 15.0, 20.0)
+_USB_MODES = {29: "mbim", 40: "rndis", 41: "rndis"}
 _BAND_NAME = re.compile(r"BAND_LTE_(\d+)")
 
 Leg = tuple[Cell, Signal]
@@ -135,6 +140,24 @@ def measured_cell(lines: tuple[str, ...], band_line: str | None) -> Cell | None:
     return None
 
 
+def measured_signal(lines: tuple[str, ...]) -> Signal | None:
+    """Return the RSRP and RSRQ of AT+XMCI=1's LTE serving cell; None when there are none.
+
+    Its RSSNR is left out: public readings of its unit contradict each other (halves and quarters of a dB).
+    """
+    for line in lines:
+        values = fields(named(line, "+XMCI") or "")
+        if values[0] != "4":
+            continue
+        signal = Signal(
+            Technology.LTE,
+            rsrp_dbm=_indexed(values, 9, high=97, step=1.0, lowest=-141.0),
+            rsrq_db=_indexed(values, 10, high=34, step=0.5, lowest=-20.0),
+        )
+        return signal if signal.measured else None
+    return None
+
+
 def _band(line: str) -> tuple[str | None, float | None]:
     """Read `+XLEC: <n>,<cells>,<bandwidth>[,...],BAND_LTE_<band>`, the primary cell's bandwidth first."""
     values = fields(named(line, "+XLEC") or "")
@@ -164,6 +187,15 @@ def sim_slot(line: str) -> int:
     if slot is None:
         raise ParseError("SIM slot", line)
     return slot + 1
+
+
+def usb_mode(line: str) -> str:
+    """Parse `+GTUSBMODE: <mode>`; a mode nobody has a name for comes back as "mode <number>"."""
+    values = fields(named(line, "+GTUSBMODE") or "")
+    mode = integer(values, 0, low=0)
+    if mode is None:
+        raise ParseError("USB mode", line)
+    return _USB_MODES.get(mode, f"mode {mode}")
 
 
 def _known(number: int | None, unknown: frozenset[int]) -> int | None:

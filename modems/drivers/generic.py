@@ -3,7 +3,7 @@
 import logging
 from typing import ClassVar
 
-from modems.at import parse
+from modems.at import apdu, parse, pdp
 from modems.at.channel import Channel, Priority
 from modems.at.fields import named
 from modems.driver import Driver
@@ -12,8 +12,10 @@ from modems.facts import (
     Cell,
     Fact,
     Identity,
+    PdpAddress,
     Registration,
     RegistrationState,
+    Serving,
     Signal,
     Sim,
     SimState,
@@ -29,6 +31,9 @@ OPERATOR_TIMEOUT_S = 15.0  # AT+COPS? waits for a running network selection on s
 RADIO_TIMEOUT_S = 15.0  # AT+CFUN, 15 s in vendors' manuals
 RESET_TIMEOUT_S = 5.0  # the OK before a restart; it may never come
 
+FOR_GOOD = frozenset({None, 4, 50, 100})
+"""+CME numbers, and plain ERROR, by which a modem says that it does not know the command."""
+
 NAME_FORM, PLMN_FORM = "AT+COPS=3,0", "AT+COPS=3,2"  # how AT+COPS? prints the network
 
 
@@ -42,6 +47,7 @@ class GenericDriver(Driver):
         "AT+CMEE=1",  # errors as numbers
         "AT+CEREG=2",  # registration URCs with the cell
         "AT+C5GREG=2",
+        "AT+CGREG=2",
         "AT+CGEREP=2,1",  # detach by the network (+CGEV)
         PLMN_FORM,
     )
@@ -61,16 +67,21 @@ class GenericDriver(Driver):
     async def setup(self) -> None:
         self.channel.urc_names = self.urc_names
         self._refused.clear()
+        self._operator_names.clear()
         for command in self.setup_commands:
             await self._set_mode(command)
 
     async def identity(self) -> Identity:
-        return Identity(
-            manufacturer=await self._identification("+CGMI"),
-            model=await self._identification("+CGMM"),
-            firmware=await self._identification("+CGMR"),
-            imei=parse.imei(await self._read_either("AT+CGSN")),
-        )
+        manufacturer, model, firmware = [
+            await self._identification(name) for name in ("+CGMI", "+CGMM", "+CGMR")
+        ]
+        try:
+            imei = await self._imei()
+        except AtError:
+            if manufacturer is None and model is None:
+                raise
+            imei = None
+        return Identity(manufacturer, model, firmware, imei)
 
     async def sim(self) -> Sim:
         state = await self._sim_state()
@@ -79,7 +90,7 @@ class GenericDriver(Driver):
         iccid = await self._iccid()
         if state is not SimState.READY:
             return Sim(state, iccid)
-        return Sim(state, iccid, parse.imsi(await self._read_either("AT+CIMI", timeout_s=SIM_TIMEOUT_S)))
+        return Sim(state, iccid, await self._imsi())
 
     async def registration(self) -> Registration:
         cell = await self._cell_registration()
@@ -95,20 +106,11 @@ class GenericDriver(Driver):
             plmn=operator.plmn,
         )
 
-    async def signals(self) -> tuple[Signal, ...]:
-        if line := await self._optional_line("AT+CESQ", "+CESQ"):
-            measured = parse.cesq(line)
-            if measured:
-                return measured
-        signal = parse.csq(await self._line("AT+CSQ", "+CSQ"))
-        return (signal,) if signal.measured else ()
+    async def serving(self) -> Serving:
+        return Serving(cells=await self._registered_cells(), signals=await self._measured())
 
-    async def cells(self) -> tuple[Cell, ...]:
-        cell = await self._cell_registration()
-        if not cell.state.registered or cell.technology is None:
-            return ()
-        operator = await self._operator()
-        return (Cell(cell.technology, plmn=operator.plmn, tac=cell.tac, cell_id=cell.cell_id),)
+    async def addresses(self) -> tuple[PdpAddress, ...]:
+        return pdp.addresses(await self._lines("AT+CGPADDR", "+CGPADDR"))
 
     async def set_radio(self, on: bool) -> None:
         await self.channel.run(f"AT+CFUN={1 if on else 4}", timeout_s=RADIO_TIMEOUT_S)
@@ -126,9 +128,11 @@ class GenericDriver(Driver):
 
     def on_urc(self, line: str) -> Fact | None:
         try:
-            # +CREG and +CGREG tell of domains that packet service on LTE and NR does not need.
-            if named(line, "+CEREG", "+C5GREG") is not None:
+            # +CREG tells of a domain that packet service does not need, and +CGREG is lost by moving to LTE.
+            if named(line, "+CEREG", "+C5GREG", "+CGREG") is not None:
                 report = parse.registration(line)
+                if line.startswith("+CGREG") and not report.state.registered:
+                    return None
                 return Registration(report.state, report.technology)
             if named(line, "+CPIN") is not None:
                 return Sim(parse.sim_state(line))
@@ -147,24 +151,37 @@ class GenericDriver(Driver):
 
     async def _line(self, command: str, prefix: str, *, timeout_s: float = VALUE_TIMEOUT_S) -> str:
         """Ask for one line named `prefix`; of several the last, for a URC in between is the news."""
-        lines = await self.channel.run(command, timeout_s=timeout_s, prefix=prefix, priority=Priority.POLL)
+        lines = await self._lines(command, prefix, timeout_s=timeout_s)
         if not lines:
             raise ParseError(f"{prefix} answer", "no line")
         return lines[-1]
 
-    async def _optional_line(
+    async def _lines(
         self, command: str, prefix: str, *, timeout_s: float = VALUE_TIMEOUT_S
-    ) -> str | None:
-        """Ask as _line() does, but only until the modem has refused the command once for good."""
+    ) -> tuple[str, ...]:
+        """Ask for lines named `prefix`."""
+        return await self.channel.run(command, timeout_s=timeout_s, prefix=prefix, priority=Priority.POLL)
+
+    async def _optional(
+        self, command: str, prefix: str | None, *, timeout_s: float = VALUE_TIMEOUT_S
+    ) -> tuple[str, ...] | None:
+        """Ask what not every modem knows; None when it refuses, and no more asking when it does for good."""
         if command in self._refused:
             return None
         try:
-            return await self._line(command, prefix, timeout_s=timeout_s)
+            return await self.channel.run(command, timeout_s=timeout_s, prefix=prefix, priority=Priority.POLL)
         except AtError as error:
-            # A number other than "not supported" is about the moment (no SIM, no network), not the command.
-            if error.code in {None, 4, 50, 100}:
+            # A number other than these is about the moment (no SIM, no network), not the command.
+            if error.code in FOR_GOOD:
                 self._refused.add(command)
             return None
+
+    async def _optional_line(
+        self, command: str, prefix: str, *, timeout_s: float = VALUE_TIMEOUT_S
+    ) -> str | None:
+        """Ask as _optional() does for one line; of several the last, None for none."""
+        lines = await self._optional(command, prefix, timeout_s=timeout_s)
+        return lines[-1] if lines else None
 
     async def _read_either(self, command: str, *, timeout_s: float = VALUE_TIMEOUT_S) -> tuple[str, ...]:
         """Ask with the action form, and when that is refused with the query form, as MediaTek has it."""
@@ -175,12 +192,19 @@ class GenericDriver(Driver):
                 raise
             return await self._read(command + "?", timeout_s=timeout_s)
 
-    async def _identification(self, name: str) -> str | None:
+    async def _imei(self) -> str:
         try:
-            lines = await self._read_either(f"AT{name}")
+            return parse.imei(await self._read_either("AT+CGSN"))
         except AtError:
-            return None
-        return parse.text(lines, name)
+            return parse.imei(await self._read("AT+GSN"))
+
+    async def _identification(self, name: str) -> str | None:
+        """Ask as TS 27.007 has it, as MediaTek has it, and as V.250 had it before both (AT+GMM)."""
+        for command in (f"AT{name}", f"AT{name}?", f"AT{name.replace('+C', '+', 1)}"):
+            lines = await self._optional(command, None)
+            if lines is not None and (found := parse.text(lines, name)) is not None:
+                return found
+        return None
 
     async def _sim_state(self) -> SimState:
         try:
@@ -200,21 +224,71 @@ class GenericDriver(Driver):
             except AtError as error:
                 if error.code in {None, 4}:
                     self._refused.add(command)
-        return None
+        digits = apdu.bcd_digits(await self._file(apdu.EF_ICCID, 10))
+        return parse.iccid((digits,)) if digits else None
+
+    async def _imsi(self) -> str | None:
+        try:
+            return parse.imsi(await self._read_either("AT+CIMI", timeout_s=SIM_TIMEOUT_S))
+        except AtError as error:
+            if error.code not in FOR_GOOD:
+                raise
+        digits = apdu.imsi_digits(await self._file(apdu.EF_IMSI, 9))
+        return parse.imsi((digits,)) if digits else None
+
+    async def _file(self, file_id: int, length: int) -> bytes:
+        """Read a file of the card past the modem's own commands; empty when that is not possible either."""
+        name = f"AT+CRSM={file_id}"
+        if name in self._refused:
+            return b""
+        try:
+            answer = await apdu.read_file(self.channel, file_id, length)
+        except AtError as error:
+            if error.code in FOR_GOOD:
+                self._refused.add(name)
+            return b""
+        return answer.data if answer.ok else b""
+
+    async def _measured(self) -> tuple[Signal, ...]:
+        """Ask for the standard measurements, the exact ones first."""
+        if line := await self._optional_line("AT+CESQ", "+CESQ"):
+            measured = parse.cesq(line)
+            if measured:
+                return measured
+        signal = parse.csq(await self._line("AT+CSQ", "+CSQ"))
+        return (signal,) if signal.measured else ()
+
+    async def _registered_cells(self) -> tuple[Cell, ...]:
+        """Ask for the cell as the registration names it; a modem that tells no registration has none."""
+        try:
+            cell = await self._cell_registration()
+        except AtError as error:
+            log.debug("%s: %s", self.channel.port.name, error)
+            return ()
+        if not cell.state.registered or cell.technology is None:
+            return ()
+        operator = await self._operator()
+        return (Cell(cell.technology, plmn=operator.plmn, tac=cell.tac, cell_id=cell.cell_id),)
 
     async def _cell_registration(self) -> parse.CellRegistration:
-        """Ask the newest domain first and take the first that is registered, else the last asked."""
+        """Ask the newest domain first; the first that is registered counts, else the first with a reason."""
         found: parse.CellRegistration | None = None
-        for name in ("+C5GREG", "+CEREG"):
+        for name in ("+C5GREG", "+CEREG", "+CGREG"):
             if line := await self._optional_line(f"AT{name}?", name):
-                found = parse.registration(line)
-                if found.state.registered:
-                    return found
+                report = parse.registration(line)
+                if report.state.registered:
+                    return report
+                if found is None or found.state is RegistrationState.UNREGISTERED:
+                    found = report
         return found or parse.registration(await self._line("AT+CREG?", "+CREG"))
 
     async def _operator(self) -> parse.Operator:
-        """Ask for the network as a PLMN, whatever form AT+COPS was left in."""
-        operator = await self._operator_as_it_comes()
+        """Ask for the network as a PLMN, whatever form AT+COPS was left in; nothing when it is refused."""
+        try:
+            operator = await self._operator_as_it_comes()
+        except AtError as error:
+            log.debug("%s: %s", self.channel.port.name, error)
+            return parse.Operator(None, None, None)
         if operator.name is not None and await self._set_mode(PLMN_FORM):
             return await self._operator_as_it_comes()
         return operator

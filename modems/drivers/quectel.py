@@ -9,7 +9,7 @@ from modems.at.fields import fields, named
 from modems.drivers import quectel_parse
 from modems.drivers.generic import SIM_TIMEOUT_S, VALUE_TIMEOUT_S, GenericDriver
 from modems.errors import AtError, Unsupported
-from modems.facts import Cell, Fact, Signal, Sim, SimState, Temperature
+from modems.facts import Fact, Serving, Signal, Sim, SimState, Temperature
 
 SLOT_TIMEOUT_S = 5.0  # 300 ms in the manual; the card is read after the OK
 
@@ -28,20 +28,14 @@ class QuectelDriver(GenericDriver):
 
     iccid_commands: ClassVar[tuple[str, ...]] = ("AT+QCCID", "AT+ICCID", "AT+CCID")
 
-    async def signals(self) -> tuple[Signal, ...]:
-        serving = await self._serving_cell()
-        if serving.signals:
-            return serving.signals
-        if not serving.cells:
-            return ()
-        if line := await self._optional_line("AT+QCSQ", "+QCSQ"):
-            signal = quectel_parse.signal_quality(line)
-            if signal is not None and signal.measured:
-                return (signal,)
-        return await super().signals()
-
-    async def cells(self) -> tuple[Cell, ...]:
-        return (await self._serving_cell()).cells
+    async def serving(self) -> Serving:
+        found = await self._serving_cell()
+        if found is None:
+            return Serving(await self._registered_cells(), await self._coarse_signals())
+        if found.signals or not found.cells:
+            return Serving(found.cells, found.signals)
+        # Some firmware leaves the measurements of its cell empty while it is idle.
+        return Serving(found.cells, await self._coarse_signals())
 
     async def temperature(self) -> tuple[Temperature, ...]:
         try:
@@ -53,18 +47,28 @@ class QuectelDriver(GenericDriver):
         return quectel_parse.temperatures(lines)
 
     async def sim_slot(self) -> int:
-        # No prefix: the answer's name differs between firmwares.
-        try:
-            lines = await self._read("AT+QUIMSLOT?", timeout_s=SIM_TIMEOUT_S)
-        except AtError as error:
-            raise Unsupported(self.name, "SIM slot selection") from error
-        return quectel_parse.sim_slot(lines[-1] if lines else "")
+        # No expected name: it differs between firmwares. AT+QDSIM is the word of EC2x with two slots.
+        for command in ("AT+QUIMSLOT?", "AT+QDSIM?"):
+            lines = await self._optional(command, None, timeout_s=SIM_TIMEOUT_S)
+            if lines is not None:
+                return quectel_parse.sim_slot(lines[-1] if lines else "")
+        raise Unsupported(self.name, "SIM slot selection")
 
     async def set_sim_slot(self, slot: int) -> None:
         if slot not in (1, 2):
             raise ValueError("a Quectel SIM slot is 1 or 2")
         await self.sim_slot()
-        await self.channel.run(f"AT+QUIMSLOT={slot}", timeout_s=SLOT_TIMEOUT_S)
+        older = "AT+QUIMSLOT?" in self._refused
+        command = f"AT+QDSIM={slot - 1}" if older else f"AT+QUIMSLOT={slot}"
+        await self.channel.run(command, timeout_s=SLOT_TIMEOUT_S)
+        await self._read_slot_back(slot)
+
+    async def usb_mode(self) -> str:
+        try:
+            line = await self._line('AT+QCFG="usbnet"', "+QCFG")
+        except AtError as error:
+            raise Unsupported(self.name, "USB mode") from error
+        return quectel_parse.usb_mode(line)
 
     def on_urc(self, line: str) -> Fact | None:
         if named(line, "+QUSIM") is not None:
@@ -74,16 +78,24 @@ class QuectelDriver(GenericDriver):
             return Sim(SimState.ABSENT if fields(rest)[1:2] == ("0",) else SimState.UNKNOWN)
         return super().on_urc(line)
 
-    async def _serving_cell(self) -> quectel_parse.ServingCell:
-        lines = await self.channel.run(
-            'AT+QENG="servingcell"', timeout_s=VALUE_TIMEOUT_S, prefix="+QENG", priority=Priority.POLL
-        )
-        return quectel_parse.serving_cell(lines)
+    async def _serving_cell(self) -> quectel_parse.ServingCell | None:
+        """Ask for the serving cell; None on a modem that refuses to tell."""
+        lines = await self._optional('AT+QENG="servingcell"', "+QENG")
+        return None if lines is None else quectel_parse.serving_cell(lines)
+
+    async def _coarse_signals(self) -> tuple[Signal, ...]:
+        """Ask for the level without a cell, in the maker's form and then in the standard's."""
+        if line := await self._optional_line("AT+QCSQ", "+QCSQ"):
+            signal = quectel_parse.signal_quality(line)
+            if signal is not None and signal.measured:
+                return (signal,)
+        return await self._measured()
 
     async def _cell_registration(self) -> parse.CellRegistration:
         report = await super()._cell_registration()
         # BG96 writes LTE-M as 8, which TS 27.007 gives to EC-GSM-IoT; QENG has the word for it.
         if report.state.registered and report.technology is None:
-            cells = (await self._serving_cell()).cells
-            return replace(report, technology=cells[0].technology if cells else None)
+            serving = await self._serving_cell()
+            if serving is not None and serving.cells:
+                return replace(report, technology=serving.cells[0].technology)
         return report

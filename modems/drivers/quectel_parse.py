@@ -23,6 +23,8 @@ _LTE_LIKE = {
     "NBIOT": Technology.NB_IOT,
 }
 
+_USB_MODES = {0: "qmi", 1: "ecm", 2: "mbim", 3: "rndis", 5: "ncm"}
+
 _NO_PCI = 65535  # in a leg that is configured but not measured
 _SA_FIELDS_UNISOC = 17  # RM500U prints three more fields than Qualcomm models, and its bandwidth in MHz
 
@@ -226,12 +228,27 @@ def temperatures(lines: tuple[str, ...]) -> tuple[Temperature, ...]:
 
 
 def sim_slot(line: str) -> int:
-    """Parse AT+QUIMSLOT?, whose answer some firmware names +QUSIMSLOT: the active slot, from 1."""
-    rest = named(line, "+QUIMSLOT", "+QUSIMSLOT")
-    slot = None if rest is None else integer(fields(rest), 0, low=1, high=2)
+    """Parse AT+QUIMSLOT?, whose answer some firmware names +QUSIMSLOT, or AT+QDSIM?: the active slot, from 1.
+
+    +QDSIM counts from 0; only one public source shows it.
+    """
+    if (rest := named(line, "+QDSIM")) is not None:
+        slot = integer(fields(rest), 0, low=0, high=1)
+        slot = None if slot is None else slot + 1
+    else:
+        slot = integer(fields(named(line, "+QUIMSLOT", "+QUSIMSLOT") or ""), 0, low=1, high=2)
     if slot is None:
         raise ParseError("SIM slot", line)
     return slot
+
+
+def usb_mode(line: str) -> str:
+    """Parse `+QCFG: "usbnet",<mode>`; a mode nobody has a name for comes back as "mode <number>"."""
+    values = fields(named(line, "+QCFG") or "")
+    mode = integer(values, 1, low=0) if values[:1] == ("usbnet",) else None
+    if mode is None:
+        raise ParseError("USB mode", line)
+    return _USB_MODES.get(mode, f"mode {mode}")
 
 
 def _coded(values: tuple[str, ...], index: int, table: tuple[float, ...]) -> float | None:

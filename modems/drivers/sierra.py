@@ -6,7 +6,7 @@ from typing import ClassVar
 from modems.drivers import sierra_parse
 from modems.drivers.generic import SIM_TIMEOUT_S, GenericDriver
 from modems.errors import AtError, Unsupported
-from modems.facts import Cell, Signal, Temperature
+from modems.facts import NR, Cell, Serving, Temperature
 
 SLOT_TIMEOUT_S = 10.0
 
@@ -23,16 +23,13 @@ class SierraDriver(GenericDriver):
 
     iccid_commands: ClassVar[tuple[str, ...]] = ("AT!ICCID?", "AT+ICCID", "AT+CCID")
 
-    async def signals(self) -> tuple[Signal, ...]:
+    async def serving(self) -> Serving:
         pairs = await self._status()
-        return sierra_parse.signals(pairs) or await super().signals()
-
-    async def cells(self) -> tuple[Cell, ...]:
-        found = sierra_parse.cells(await self._status())
-        if not found:
-            return await super().cells()
-        plmn = (await self._operator()).plmn
-        return tuple(replace(cell, plmn=plmn) for cell in found)
+        cells = sierra_parse.cells(pairs)
+        signals = sierra_parse.signals(pairs)
+        if cells:
+            return Serving(await self._named(cells), signals)
+        return Serving(await self._registered_cells(), signals or await self._measured())
 
     async def temperature(self) -> tuple[Temperature, ...]:
         for command in ("AT!PCTEMP?", "AT!GSTATUS?"):
@@ -62,9 +59,29 @@ class SierraDriver(GenericDriver):
             # Some models want to be unlocked first, others refuse the unlocking.
             await self.channel.run(UNLOCK_COMMAND, timeout_s=SLOT_TIMEOUT_S)
             await self.channel.run(command, timeout_s=SLOT_TIMEOUT_S)
+        await self._read_slot_back(slot)
+
+    async def usb_mode(self) -> str:
+        try:
+            return sierra_parse.usb_mode(await self._read("AT!USBCOMP?"))
+        except AtError as error:
+            raise Unsupported(self.name, "USB mode") from error
 
     async def _status(self) -> dict[str, str]:
         try:
             return sierra_parse.status(await self._read("AT!GSTATUS?"))
         except AtError:
             return {}
+
+    async def _named(self, cells: tuple[Cell, ...]) -> tuple[Cell, ...]:
+        """Add what the status leaves out: the network, and the physical cell identities."""
+        plmn = (await self._operator()).plmn
+        lte = await self._optional("AT!LTEINFO?", None)
+        lte_pci = None if lte is None else sierra_parse.lte_pci(lte)
+        nr_pci = None
+        if any(cell.technology in NR for cell in cells):
+            nr = await self._optional("AT!NRPCI?", None)
+            nr_pci = None if nr is None else sierra_parse.nr_pci(nr)
+        return tuple(
+            replace(cell, plmn=plmn, pci=nr_pci if cell.technology in NR else lte_pci) for cell in cells
+        )

@@ -9,6 +9,7 @@ from modems.facts import Cell, Signal, Technology, Temperature
 
 _ABSENT = re.compile(r"-*")
 _HEX = re.compile(r"(?:0x)?([0-9A-Fa-f]+)\b.*")
+_BITMASK = re.compile(r"bitmask:?\s*(?:0x)?([0-9A-Fa-f]{1,8})", re.IGNORECASE)
 _REAL = re.compile(r"(-?\d+(?:\.\d+)?)\b.*")
 
 
@@ -82,6 +83,35 @@ def temperature(pairs: Mapping[str, str]) -> tuple[Temperature, ...]:
     """Return the temperature of AT!PCTEMP? or AT!GSTATUS?; with the radio off its value may be garbled."""
     value = _number(pairs, "Temperature")
     return (Temperature("modem", value),) if value is not None and -50 <= value <= 150 else ()
+
+
+def lte_pci(lines: tuple[str, ...]) -> int | None:
+    """Return the PCI of the first row of AT!LTEINFO?, a table under EARFCN MCC MNC TAC ... PCI ... RXLV."""
+    columns: list[str] = []
+    for line in lines:
+        words = line.split()
+        if "EARFCN" in words:
+            if "PCI" in columns:
+                return None
+            columns = words[words.index("EARFCN") :]
+        elif len(words) == len(columns) and "PCI" in columns:
+            return integer((words[columns.index("PCI")],), 0, low=0, high=503)
+    return None
+
+
+def nr_pci(lines: tuple[str, ...]) -> int | None:
+    """Return the first number of AT!NRPCI?; no capture of it is public, so any text around it is accepted."""
+    numbers = [int(number) for line in lines for number in re.findall(r"(?<![\w.])\d{1,4}(?![\w.])", line)]
+    return next((number for number in numbers if number <= 1007), None)
+
+
+def usb_mode(lines: tuple[str, ...]) -> str:
+    """Return what the interface bitmask of AT!USBCOMP? has for data: MBIM is 0x1000, rmnet (QMI) 0x100."""
+    for line in lines:
+        if match := _BITMASK.search(line):
+            mask = int(match[1], 16)
+            return "mbim" if mask & 0x1000 else "qmi" if mask & 0x100 else f"mode {mask:#x}"
+    raise ParseError("USB mode", f"{len(lines)} lines without an interface bitmask")
 
 
 def sim_slot(line: str) -> int:

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -15,12 +16,13 @@ ANSWER_WITHIN_S = 30.0
 class ControlClient:
     """One connection to a running remsimd. Raises `ControlError` with a text for a person."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, answer_within_s: float = ANSWER_WITHIN_S) -> None:
         self._path = path
+        self._answer_within_s = answer_within_s
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
 
     def __enter__(self) -> Self:
-        self._socket.settimeout(ANSWER_WITHIN_S)
+        self._socket.settimeout(self._answer_within_s)
         try:
             self._socket.connect(str(self._path))
         except OSError as error:
@@ -47,18 +49,29 @@ class ControlClient:
             raise ControlError(answer["error"])
         return answer["result"]
 
-    def follow(self) -> Iterator[dict[str, Any]]:
-        """The timeline so far, then each new entry as it happens, until the daemon ends."""
+    def follow(self, within_s: float | None = None) -> Iterator[dict[str, Any]]:
+        """The timeline so far, then each new entry, until the daemon ends or `within_s` have passed."""
+        end_s = None if within_s is None else time.monotonic() + within_s
         yield from self.call("events.follow")
-        self._socket.settimeout(None)
-        while line := self._lines.readline():
+        while line := self._line_before(end_s):
             yield json.loads(line)["entry"]
+
+    def _line_before(self, end_s: float | None) -> bytes:
+        """The next line, b"" at the end of the connection or of the time."""
+        left_s = None if end_s is None else end_s - time.monotonic()
+        if left_s is not None and left_s <= 0:
+            return b""
+        self._socket.settimeout(left_s)
+        try:
+            return self._lines.readline()
+        except TimeoutError:
+            return b""
 
     def _read(self) -> dict[str, Any]:
         try:
             line = self._lines.readline()
         except TimeoutError as error:
-            raise ControlError(f"remsimd did not answer within {ANSWER_WITHIN_S:.0f} s") from error
+            raise ControlError(f"remsimd did not answer within {self._answer_within_s:.0f} s") from error
         if not line:
             raise ControlError("remsimd ended while it was asked")
         answer = json.loads(line)

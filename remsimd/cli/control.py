@@ -2,19 +2,18 @@
 
 import json
 import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import click
 
 from remsimd import __version__
+from remsimd.cli import history as recorded
 from remsimd.cli import show
-from remsimd.cli.client import ControlClient
 from remsimd.cli.daemon import DEFAULT_RUN_DIR
-from remsimd.errors import ControlError
+from remsimd.cli.modem import modem
+from remsimd.cli.session import connected as _daemon
+from remsimd.cli.session import printed as _print
+from remsimd.cli.sim import sim
 
 SOCKET_NAME = "control.sock"
 
@@ -47,22 +46,6 @@ def status(path: Path, as_json: bool) -> None:
     _print(report, as_json, show.status)
 
 
-@main.command()
-@click.argument("mode", type=click.Choice(["show", "local", "auto"]), default="show")
-@click.option("--modem", help="Which modem; needed when several can use a remote card.")
-@json_option
-@click.pass_obj
-def sim(path: Path, mode: str, modem: str | None, as_json: bool) -> None:
-    """Which card each modem is on, and why; `local` takes it to its own card, `auto` back."""
-    with _daemon(path) as daemon:
-        if mode != "show":
-            params = {} if modem is None else {"modem": modem}
-            click.echo(daemon.call("sim.use", mode=mode, **params)["message"])
-            return
-        report = daemon.call("status")
-    _print(report, as_json, show.sim)
-
-
 @main.group(invoke_without_command=True)
 @json_option
 @click.pass_context
@@ -81,11 +64,20 @@ def explain(path: Path, as_json: bool) -> None:
         _print(daemon.call("failover.explain"), as_json, show.explain)
 
 
+@failover.command("status")
+@json_option
+@click.pass_obj
+def link_status(path: Path, as_json: bool) -> None:
+    """Each link: its health, what is tried to bring it back, and what remsimd has spent over it."""
+    with _daemon(path) as daemon:
+        _print(daemon.call("status"), as_json, show.links, "links")
+
+
 @failover.command()
 @click.argument("link")
 @click.pass_obj
 def to(path: Path, link: str) -> None:
-    """Use LINK whatever its health, until `remsimctl failover auto`."""
+    """Prefer LINK to all others whenever it works, until `remsimctl failover auto`."""
     with _daemon(path) as daemon:
         click.echo(daemon.call("failover.to", link=link)["message"])
 
@@ -111,29 +103,43 @@ def history(path: Path, as_json: bool) -> None:
 @click.option("--follow", "-f", is_flag=True, help="Go on printing as things happen.")
 @click.option("--last", type=int, default=50, show_default=True, help="How many to print.")
 @click.option("--kind", help="Only one kind (failover, sim_switch, connected, ...).")
+@click.option("--severity", type=click.Choice(["info", "warning", "error", "critical"]), help="Only this.")
+@click.option("--modem", "subject", help="Only about this modem, link or part.")
+@click.option("--range", "range_s", callback=recorded.span, help="From the recording, so far back: 24h, 30d.")
 @json_option
 @click.pass_obj
-def events(path: Path, follow: bool, last: int, kind: str | None, as_json: bool) -> None:
-    """The timeline: what happened, and why."""
+def events(
+    path: Path, /, follow: bool, last: int, range_s: int | None, as_json: bool, **wanted: str | None
+) -> None:
+    """The timeline: what happened, and why; before the daemon's start with --range."""
+    chosen = {name: value for name, value in wanted.items() if value is not None}
     with _daemon(path) as daemon:
+        if range_s is not None and not follow:
+            found = daemon.call("history.events", range_s=range_s, last=last, **chosen)
+            _print(found, as_json, show.events)
+            return
         if not follow:
-            params = {} if kind is None else {"kind": kind}
-            _print(daemon.call("events", last=last, **params), as_json, show.events)
+            found = [entry for entry in daemon.call("events") if chosen.items() <= entry.items()]
+            _print(found[-last:], as_json, show.events)
             return
         for entry in daemon.follow():
-            if kind in (None, entry["kind"]):
+            if chosen.items() <= entry.items():
                 click.echo(json.dumps(entry) if as_json else show.event(entry))
 
 
 @main.command()
-@click.argument("action", type=click.Choice(["status", "register", "unregister"]), default="status")
+@click.argument(
+    "action", type=click.Choice(["status", "register", "unregister", "commands"]), default="status"
+)
 @json_option
 @click.pass_obj
 def ionmesh(path: Path, action: str, as_json: bool) -> None:
-    """The orchestrator: state and card; `register` anew, or `unregister` and give the card back."""
+    """The orchestrator: state and card; its `commands`; `register` anew, or give the card back."""
     with _daemon(path) as daemon:
         if action == "status":
             _print(daemon.call("status"), as_json, show.ionmesh, "ionmesh")
+        elif action == "commands":
+            _print(daemon.call("ionmesh.commands"), as_json, show.commands)
         else:
             click.echo(daemon.call(f"ionmesh.{action}")["message"])
 
@@ -146,20 +152,5 @@ def reload(path: Path) -> None:
         click.echo(daemon.call("reload")["message"])
 
 
-@contextmanager
-def _daemon(path: Path) -> Iterator[ControlClient]:
-    try:
-        with ControlClient(path) as client:
-            yield client
-    except ControlError as error:
-        click.echo(f"remsimctl: {error}", err=True)
-        sys.exit(1)
-    except BrokenPipeError:
-        sys.exit(0)
-
-
-def _print(document: Any, as_json: bool, table: Any, part: str | None = None) -> None:
-    if as_json:
-        click.echo(json.dumps(document if part is None else document[part], indent=2))
-    else:
-        click.echo(table(document))
+for command in (modem, sim, recorded.history, recorded.export, recorded.alerts):
+    main.add_command(command)

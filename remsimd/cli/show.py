@@ -8,6 +8,7 @@ import click
 
 GOOD, BAD, DULL = "green", "red", "bright_black"
 CARD_FIELDS = ("bank_id", "slot_id", "iccid", "imsi", "mapping_mode", "version")
+DETAIL_CHARS = 80
 SEVERITY_COLOURS = {"warning": "yellow", "error": "red", "critical": "red"}
 
 
@@ -138,6 +139,39 @@ def ionmesh(report: dict[str, Any]) -> str:
         lines += [f"{key:<14}{value}" for key, value in {**known, **ends}.items()]
         lines.append(f"{'given by':<14}{view['assignment_source']}")
     return "\n".join(lines)
+
+
+def commands(received: list[dict[str, Any]]) -> str:
+    """The orchestrator's commands, oldest first, with what became of each."""
+    if not received:
+        return "no command was received yet"
+    rows = [("RECEIVED", "TYPE", "STATE", "TOLD", "ID", "DETAIL")]
+    for command in received:
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(command["received_s"]))
+        first = command["detail"].partition("\n")[0][:DETAIL_CHARS]
+        told = "yes" if command["told"] else "no"
+        rows.append((when, command["type"], command["state"], told, command["id"], first))
+    return "\n".join(table(rows))
+
+
+def links(report: dict[str, Any]) -> str:
+    """Each link: whether it carries the data, its health and since when, recovery, own traffic."""
+    rows = [("LINK", "DATA", "HEALTH", "FOR", "CAUSE", "RECOVERY", "OWN TRAFFIC")]
+    for name, link in report["links"].items():
+        since = link["since_s"]
+        spent, limit = link["spent_bytes"], link["limit_bytes"]
+        rows.append(
+            (
+                name,
+                "active" if name == report["active_link"] else "-",
+                link["health"],
+                "-" if since is None else duration(report["now_s"] - since),
+                link["cause"],
+                report["modems"][name]["recovering"] or "-",
+                "no limit" if limit is None else f"{spent / 1e6:.1f} of {limit / 1e6:.0f} MB",
+            )
+        )
+    return "\n".join(table(rows))
 
 
 def explain(document: dict[str, Any]) -> str:

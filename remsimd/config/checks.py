@@ -1,8 +1,6 @@
 """What must hold between options; each check sees the whole configuration."""
 
 from collections.abc import Iterator
-from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 from remsimd.config.model import (
     Config,
@@ -13,6 +11,7 @@ from remsimd.config.model import (
     Role,
     SimSource,
 )
+from remsimd.config.readers import is_open
 from remsimd.errors import Mistake
 
 VIA_ANY = "any"
@@ -134,13 +133,19 @@ def _rspro(config: Config) -> Iterator[Mistake]:
             yield Mistake("rspro", "bankd_host", None, alone)
         case ConnectMode.AUTO if rspro.server_host is None and rspro.bankd_host is None:
             yield Mistake("rspro", "server_host", None, f"{alone} (or bankd_host)")
+    direct = rspro.bankd_host is not None and rspro.server_host is None
+    if direct or rspro.connect_mode is ConnectMode.BANKD:
+        for option, value in (("bank_id", rspro.bank_id), ("bank_slot", rspro.bank_slot)):
+            if value is None:
+                problem = "must be set: without a server and ionmesh nobody else says where our card is"
+                yield Mistake("rspro", option, None, f"{problem}; allowed: 0 to 1023")
 
 
 def _ionmesh(config: Config) -> Iterator[Mistake]:
     ionmesh = config.ionmesh
     if ionmesh.enabled and ionmesh.url is None:
         yield Mistake("ionmesh", "url", None, "must be set; allowed: https://host:port")
-    if ionmesh.url is not None and not ionmesh.insecure and _is_open(ionmesh.url):
+    if ionmesh.url is not None and not ionmesh.insecure and is_open(ionmesh.url):
         problem = (
             "plain http shows the key and the card's identity to everyone on the way; use https or insecure 1"
         )
@@ -150,17 +155,6 @@ def _ionmesh(config: Config) -> Iterator[Mistake]:
     if (ionmesh.client_cert is None) != (ionmesh.client_key is None):
         missing = "client_cert" if ionmesh.client_cert is None else "client_key"
         yield Mistake("ionmesh", missing, None, "must be set: client_cert and client_key belong together")
-
-
-def _is_open(url: str) -> bool:
-    parts = urlsplit(url)
-    if parts.scheme == "https":
-        return False
-    host = parts.hostname or ""
-    try:
-        return not ip_address(host).is_loopback
-    except ValueError:
-        return host != "localhost"
 
 
 def _via(config: Config) -> Iterator[Mistake]:

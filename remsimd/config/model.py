@@ -150,6 +150,8 @@ class RsproConfig:
     bankd_port: int = 9999
     client_id: int | None = None
     client_slot: int = 0
+    bank_id: int | None = None
+    bank_slot: int | None = None
     bankd_allow: tuple[Network, ...] = ()
     via: str = "secondary"
 
@@ -170,6 +172,7 @@ class IonmeshConfig:
     client_cert: str | None = None
     client_key: str | None = None
     insecure: bool = False
+    tls_min: str = "1.2"
     interval_s: int = 60
     metered_interval_s: int = 600
     timeout_s: int = 10
@@ -208,6 +211,8 @@ class MetricsConfig:
     enabled: bool = True
     listen_interface: str = "loopback"
     listen_port: int = 9090
+    textfile: str | None = None
+    process: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,8 +229,10 @@ class AlertConfig:
     above: float | None = None
     below: float | None = None
     for_s: int = 0
+    hysteresis: float = 0.0
     severity: str = "warning"
     webhook: str | None = None
+    webhook_key_file: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

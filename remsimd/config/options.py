@@ -63,6 +63,8 @@ _VIA = shaped(r"[A-Za-z0-9_@\[\]-]+", "primary, secondary, any or the name of a 
 _LEVEL = words({"high": True, "low": False})
 _MODEM_REFERENCE = shaped(r"[A-Za-z0-9_@\[\]-]+", "the name of a modem section")
 
+CLIENT_NAME = shaped(r"[A-Za-z0-9._:@-]{1,128}", "1 to 128 letters, digits and characters of . _ : @ -")
+
 MAIN = Table(
     "remsim",
     model.MainConfig,
@@ -85,7 +87,7 @@ MODEM = Table(
         _row("match", readers.MATCH, many=True),
         _row("interface", INTERFACE),
         _row("sim", one_of(model.SimSource)),
-        _row("sim_slot", whole(0, 7)),
+        _row("sim_slot", whole(1, 2)),
         _row("sim_select_line", GPIO),
         _row("sim_select_remote", words({"1": True, "0": False})),
         _row("reset_line", GPIO),
@@ -126,6 +128,8 @@ RSPRO = Table(
         _row("bankd_port", PORT),
         _row("client_id", RSPRO_ID),
         _row("client_slot", RSPRO_ID),
+        _row("bank_id", RSPRO_ID),
+        _row("bank_slot", RSPRO_ID),
         _row("bankd_allow", readers.NETWORK, many=True),
         _row("via", _VIA),
     ),
@@ -141,10 +145,7 @@ IONMESH = Table(
         _row("host", HOST, "fork_host"),
         _row("port", PORT, "fork_port"),
         _row("tenant_id", whole(1, 999_999_999)),
-        _row(
-            "client_name",
-            shaped(r"[A-Za-z0-9._:@-]{1,128}", "1 to 128 letters, digits and characters of . _ : @ -"),
-        ),
+        _row("client_name", CLIENT_NAME),
         _row("mapping_mode", one_of(model.MappingMode)),
         _row("mcc_mnc", readers.MCC_MNC),
         _row("carrier", LABEL),
@@ -156,6 +157,7 @@ IONMESH = Table(
         _row("client_cert", PATH),
         _row("client_key", PATH),
         _row("insecure", BOOLEAN),
+        _row("tls_min", words({version: version for version in ("1.2", "1.3")})),
         _row("interval", whole(10, 3600, "seconds"), "interval_s"),
         _row("metered_interval", whole(10, 3600, "seconds"), "metered_interval_s"),
         _row("timeout", whole(1, 60, "seconds"), "timeout_s"),
@@ -196,7 +198,13 @@ RECOVERY = Table(
 METRICS = Table(
     "metrics",
     model.MetricsConfig,
-    (_row("enabled", BOOLEAN), _row("listen_interface", INTERFACE), _row("listen_port", PORT)),
+    (
+        _row("enabled", BOOLEAN),
+        _row("listen_interface", INTERFACE),
+        _row("listen_port", PORT),
+        _row("textfile", PATH),
+        _row("process", BOOLEAN),
+    ),
 )
 
 HISTORY = Table(
@@ -215,8 +223,10 @@ ALERT = Table(
         _row("above", decimal(-1e9, 1e9)),
         _row("below", decimal(-1e9, 1e9)),
         _row("for", whole(0, 86400, "seconds"), "for_s"),
+        _row("hysteresis", decimal(0, 1e9)),
         _row("severity", words({s: s for s in ("info", "warning", "critical")})),
         _row("webhook", readers.WEBHOOK),
+        _row("webhook_key_file", PATH),
     ),
     repeated=True,
     required=("metric",),

@@ -17,6 +17,8 @@ from remsimd.config.model import FrontendType, GpioLine, Match, MatchBy, Network
 API_BASE = "/api/backend/v1"
 """The path below which IonMesh serves its contract; it may be left out of the url."""
 DNS_PORT = 53
+MDNS = "mdns"
+"""The url, alone or with `:interface`, of an orchestrator that is to be found by multicast DNS."""
 
 _TRUE = frozenset(("1", "yes", "on", "true", "enabled"))
 _FALSE = frozenset(("0", "no", "off", "false", "disabled"))
@@ -199,7 +201,29 @@ def _url(text: str, schemes: tuple[str, ...]) -> str:
     return text
 
 
+def is_mdns(url: str) -> bool:
+    """Whether an orchestrator's url says to look for it on the local network."""
+    return url == MDNS or url.startswith(f"{MDNS}:")
+
+
+def is_open(url: str) -> bool:
+    """Whether everyone on the way can read what is said: plain http to another machine."""
+    parts = urlsplit(url)
+    # What is found by mDNS is judged when it is found.
+    if parts.scheme == "https" or is_mdns(url):
+        return False
+    host = parts.hostname or ""
+    try:
+        return not ip_address(host).is_loopback
+    except ValueError:
+        return host != "localhost"
+
+
 def _orchestrator_url(text: str) -> str:
+    if is_mdns(text):
+        if text != MDNS:
+            INTERFACE.read(text.removeprefix(f"{MDNS}:"))
+        return text
     url = _url(text, ("https", "http"))
     if "?" in url or "#" in url:
         raise NotAllowedError
@@ -227,7 +251,7 @@ MATCH = Reader(
 )
 GPIO = Reader(_gpio, "the name of a GPIO line, or chip:offset like gpiochip0:20")
 TARGET = Reader(_target, "an address or host, icmp:host, dns:host[:port] or tcp:host:port")
-ORCHESTRATOR_URL = Reader(_orchestrator_url, "https://host:port")
+ORCHESTRATOR_URL = Reader(_orchestrator_url, "https://host:port, or mdns or mdns:interface to look for it")
 WEBHOOK = Reader(lambda text: _url(text, ("https", "http")), "an https:// or http:// address")
 MCC_MNC = Reader(_mcc_mnc, "a network code of 5 or 6 digits, like 26201 or 310-410")
 LABEL = shaped(r"[!-~](?:[ -~]{0,62}[!-~])?", "1 to 64 printable ASCII characters")

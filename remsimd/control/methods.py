@@ -12,6 +12,9 @@ from remsimd.store import Store
 
 Params = Mapping[str, Any]
 
+AT_TIMEOUT_S, AT_TIMEOUT_LONGEST_S = 10, 180
+"""For an engineer's AT line; the longest in any manual, AT+COPS=?, has 180 s."""
+
 
 class Actions(Protocol):
     """What the daemon does on request; each raises `ControlError` with a text for the asker."""
@@ -24,9 +27,15 @@ class Actions(Protocol):
 
     def sim_use(self, modem: str | None, mode: str) -> str: ...
 
+    async def modem_at(self, modem: str, command: str, timeout_s: int) -> dict[str, Any]: ...
+
+    async def modem_record(self, modem: str, *, raw: bool) -> list[dict[str, str]]: ...
+
     async def ionmesh_register(self) -> str: ...
 
     async def ionmesh_unregister(self) -> str: ...
+
+    def ionmesh_commands(self) -> list[dict[str, Any]]: ...
 
     async def reload(self) -> str: ...
 
@@ -83,11 +92,23 @@ class Requests:
     async def sim_use(self, params: Params) -> Any:
         return {"message": self._actions.sim_use(params.get("modem"), params["mode"])}
 
+    async def modem_at(self, params: Params) -> Any:
+        timeout_s = params.get("timeout_s", AT_TIMEOUT_S)
+        if not 1 <= timeout_s <= AT_TIMEOUT_LONGEST_S:
+            raise ControlError(f"timeout_s must be 1 to {AT_TIMEOUT_LONGEST_S}")
+        return await self._actions.modem_at(params["modem"], params["command"], timeout_s)
+
+    async def modem_record(self, params: Params) -> Any:
+        return {"exchanges": await self._actions.modem_record(params["modem"], raw=params.get("raw", False))}
+
     async def ionmesh_register(self, _: Params) -> Any:
         return {"message": await self._actions.ionmesh_register()}
 
     async def ionmesh_unregister(self, _: Params) -> Any:
         return {"message": await self._actions.ionmesh_unregister()}
+
+    async def ionmesh_commands(self, _: Params) -> Any:
+        return self._actions.ionmesh_commands()
 
     async def reload(self, _: Params) -> Any:
         return {"message": await self._actions.reload()}
@@ -117,7 +138,22 @@ def table(store: Store, eventlog: EventLog, actions: Actions) -> dict[str, Metho
             serve.sim_use,
             optional=frozenset({"modem"}),
         ),
+        "modem.at": Method(
+            {"modem": str, "command": str, "timeout_s": int},
+            "Send one AT line in its turn, for engineers: it can disturb what remsimd does.",
+            serve.modem_at,
+            optional=frozenset({"timeout_s"}),
+        ),
+        "modem.record": Method(
+            {"modem": str, "raw": bool},
+            "Ask a modem everything and return what was said, identifiers masked unless raw.",
+            serve.modem_record,
+            optional=frozenset({"raw"}),
+        ),
         "ionmesh.register": Method({}, "Register with IonMesh again now.", serve.ionmesh_register),
         "ionmesh.unregister": Method({}, "Give the assigned card back.", serve.ionmesh_unregister),
+        "ionmesh.commands": Method(
+            {}, "IonMesh's commands and what became of them, oldest first.", serve.ionmesh_commands
+        ),
         "reload": Method({}, "Read the configuration again.", serve.reload),
     }

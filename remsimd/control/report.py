@@ -5,8 +5,9 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any
 
+from modems.report import flat
 from remsimd import __version__
-from remsimd.state import State
+from remsimd.state import ModemState, State
 
 
 def plain(value: Any) -> Any:
@@ -29,8 +30,24 @@ def _key(key: object) -> str:
 
 
 def status(state: State, now_s: float) -> dict[str, Any]:
-    """Everything known now, with the daemon's version and uptime in seconds."""
+    """Everything known now, with the daemon's version, its uptime, and each modem's flat `facts`."""
     report: dict[str, Any] = {"version": __version__, "now_s": now_s}
     report["uptime_s"] = round(now_s - state.started_s, 1)
     report.update(plain(state))
+    for name, modem in state.modems.items():
+        report["modems"][name]["facts"] = modem_facts(modem)
     return report
+
+
+def modem_facts(modem: ModemState) -> dict[str, Any]:
+    """What is known of a modem under the names of `modems.report`."""
+    return dict(
+        flat(
+            identity=modem.identity,
+            sim=modem.sim,
+            registration=modem.registration,
+            cell=modem.cell,
+            signal=modem.signal,
+            temperatures=modem.temperatures,
+        )
+    )

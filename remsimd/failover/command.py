@@ -8,11 +8,12 @@ from remsimd.errors import RouteError
 _LIMIT_S = 10.0
 
 
-async def run(*argv: str, stdin: str = "") -> tuple[int, str, str]:
-    """Exit status, output and error text; RouteError when it cannot be started or takes over 10 s.
+async def run(*argv: str, stdin: str = "", limit_s: float | None = None) -> tuple[int, str, str]:
+    """Exit status, output, error text; RouteError when it cannot be started or takes over `limit_s` (10 s).
 
     The program is killed when the caller is cancelled.
     """
+    limit_s = _LIMIT_S if limit_s is None else limit_s
     try:
         process = await asyncio.create_subprocess_exec(
             *argv,
@@ -23,10 +24,10 @@ async def run(*argv: str, stdin: str = "") -> tuple[int, str, str]:
     except OSError as error:
         raise RouteError(f"{argv[0]}: {error.strerror}") from error
     try:
-        async with asyncio.timeout(_LIMIT_S):
+        async with asyncio.timeout(limit_s):
             out, err = await process.communicate(stdin.encode())
     except TimeoutError as error:
-        raise RouteError(f"{argv[0]}: no end within {_LIMIT_S:.0f} s") from error
+        raise RouteError(f"{argv[0]}: no end within {limit_s:g} s") from error
     finally:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):

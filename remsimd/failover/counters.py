@@ -12,11 +12,14 @@ PAYLOAD_BYTES = 1500
 """Less than this says nothing: neighbour discovery, router advertisements, DHCP renewals and
 knocking from outside arrive on a link behind which nothing works."""
 
+FLOWING_BYTES = 200
+"""Sending less between two readings is no traffic worth watching closely: probes and keepalives."""
+
 SAMPLE_S = 0.25
 """How often counters are read while something moves."""
 
 RESTLESS_S = 10.0
-"""How long after the last payload sent the counters are still read that often."""
+"""How long after the last traffic sent the counters are still read that often."""
 
 EXCUSE_S = 30.0
 """After a silence that a round disproved, further silences are believed only after this time: a
@@ -80,7 +83,7 @@ def watch(traffic: Traffic, reading: Reading, now: float) -> Traffic:
         read_s=now,
         silent_since_s=silent_since,
         received_s=now if received >= PAYLOAD_BYTES else traffic.received_s,
-        flowing_s=now if sent >= PAYLOAD_BYTES else traffic.flowing_s,
+        flowing_s=now if sent >= FLOWING_BYTES else traffic.flowing_s,
     )
 
 

@@ -10,7 +10,7 @@ from modems.facts import Registration, RegistrationState
 from remsimd import clock
 from remsimd.bus import Stamped
 from remsimd.config.model import FailoverConfig, SecondaryCarries
-from remsimd.errors import ControlError
+from remsimd.errors import ControlError, RouteError
 from remsimd.events import (
     Event,
     HeartbeatSent,
@@ -18,6 +18,7 @@ from remsimd.events import (
     LinkHealthChanged,
     ModemFound,
     ModemGone,
+    ModemResetting,
     RegistrationRead,
     SimSwitched,
     SimSwitching,
@@ -29,7 +30,7 @@ from remsimd.failover.links import LinkFacts, LinkSource
 from remsimd.failover.machine import FailoverEvent, HealthSeen, Pin, Unpin
 from remsimd.failover.mover import Mover, Wanted
 from remsimd.failover.probe import Prober
-from remsimd.failover.rounds import Rounds
+from remsimd.failover.rounds import Purse, Rounds
 from remsimd.failover.routes import Routing, route_over
 from remsimd.netifd import device_of
 
@@ -62,6 +63,7 @@ class FailoverEngine:
         prober: Prober,
         netlink: LinkSource,
         publish: Callable[[Event], None],
+        purse: Purse | None = None,
         resolve: Callable[[str], Awaitable[str | None]] = device_of,
     ) -> None:
         self._config = config
@@ -72,7 +74,9 @@ class FailoverEngine:
         interfaces = [link.interface for link in links if link.interface is not None]
         self._devices = Devices(interfaces, netlink, resolve=resolve, changed=self._hear_kernel)
         self._mover = Mover(routing, wanted=self._wanted, publish=publish)
+        self._purse = purse
         self._rounds = {link.name: self._rounds_of(link.name, prober) for link in links if link.interface}
+        self._restarting: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._evidence_s = 0.0
 
@@ -86,6 +90,11 @@ class FailoverEngine:
         """The link's network device if the kernel has it now; KeyError when there is no such link."""
         facts = self._facts(self._links[name])
         return None if facts is None else facts.name
+
+    def link_of(self, device: str | None) -> str | None:
+        """The link whose network device this is now; None for none of them."""
+        found = (name for name in self._links if device is not None and self.device(name) == device)
+        return next(found, None)
 
     def bind_device(self, wanted: str) -> str | None:
         """The device for a management socket whose `via` is `wanted`; None for normal routing."""
@@ -133,11 +142,19 @@ class FailoverEngine:
                 self._observe(modem, ModemSays(False, f"modem gone: {reason}"), stamped.mono_s)
             case ModemFound(modem, _):
                 self._observe(modem, ModemSays(None, "modem found"), stamped.mono_s)
+                if modem in self._restarting:
+                    self._restarting.discard(modem)
+                    self._observe(modem, Released(), stamped.mono_s)
+            case ModemResetting(modem, cause):
+                self._restarting.add(modem)
+                self._observe(modem, Held(f"restarting: {cause}"), stamped.mono_s)
             case SimSwitching(modem, to, _):
                 self._observe(modem, Held(f"switching to the {to} SIM"), stamped.mono_s)
             case SimSwitched(modem):
                 self._observe(modem, Released(), stamped.mono_s)
             case HeartbeatSent(str(link), _):
+                if link in self._rounds:
+                    self._rounds[link].counted()
                 self._observe(link, RoundDone(True, "a heartbeat was answered"), stamped.mono_s)
             case _:
                 pass
@@ -145,13 +162,18 @@ class FailoverEngine:
     # The work
 
     async def run(self) -> None:
-        """Watch, decide and move until cancelled. RouteError (in a group) when netlink cannot be used."""
+        """Watch, decide and move until cancelled. RouteError when netlink cannot be used."""
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._devices.run())
                 group.create_task(self._mover.run())
                 for rounds in self._rounds.values():
                     group.create_task(rounds.run())
+        except BaseExceptionGroup as failed:
+            refusals, others = failed.split(RouteError)
+            if refusals is None or others is not None:
+                raise
+            raise RouteError(str(_first(refusals))) from failed
         finally:
             if self._timer is not None:
                 self._timer.cancel()
@@ -166,6 +188,8 @@ class FailoverEngine:
             hurried=self._anything_suspect,
             report=lambda evidence: self._observe(name, evidence, clock.monotonic()),
             publish=self._publish,
+            standby=lambda: self._state.active not in (None, name),
+            purse=self._purse,
         )
 
     def _anything_suspect(self) -> bool:
@@ -251,6 +275,11 @@ class FailoverEngine:
             others=[other for other in others if other is not None],
         )
         return Wanted(link.name, route, self._state.cause, self._evidence_s)
+
+
+def _first(group: BaseExceptionGroup[RouteError]) -> RouteError:
+    inner = group.exceptions[0]
+    return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner
 
 
 def _seen(name: str, state: LinkState) -> HealthSeen:

@@ -9,6 +9,10 @@ HOLD_LIMIT_S = 120.0
 """The longest an own reset or SIM switch is waited for: a module that re-enumerates needs up to
 two minutes until it is registered again."""
 
+STANDBY_ROUND = 12
+"""A working link that carries no data is asked at every so manieth interval: it is often metered,
+and as soon as the active link is suspicious everyone is asked at the fast interval."""
+
 _VERIFIED_ROUNDS = 3
 _IN_USE = frozenset({LinkHealth.UP, LinkHealth.SUSPECT})
 
@@ -129,15 +133,17 @@ def due_s(state: LinkState) -> float | None:
     return state.held_until_s
 
 
-def pause_s(state: LinkState, config: FailoverConfig) -> float | None:
+def pause_s(state: LinkState, config: FailoverConfig, *, standby: bool = False) -> float | None:
     """Seconds from the start of one round to the start of the next; None when none makes sense.
 
     Rounds are fast while something is suspicious, or nearly proven; a link that stays down or up
-    is asked at the normal interval.
+    is asked at the normal interval, and rarely when it is up and carries no data (`standby`).
     """
     if state.held_for is not None or state.modem_only or state.kernel is None or state.objection is not None:
         return None
-    settled = state.health is LinkHealth.UP or (state.health is LinkHealth.DOWN and not state.good_rounds)
+    if state.health is LinkHealth.UP:
+        return config.interval_s * (STANDBY_ROUND if standby else 1)
+    settled = state.health is LinkHealth.DOWN and not state.good_rounds
     return config.interval_s if settled else config.fast_interval_s
 
 

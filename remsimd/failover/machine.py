@@ -14,8 +14,9 @@ _IN_USE = frozenset({LinkHealth.UP, LinkHealth.SUSPECT})
 class Damping:
     """How long a link must be UP without a break before data returns to it.
 
-    None until the link was UP and lost; then `hold_down`, doubled with each flap (the active link
-    lost) within an hour of the one before, and halved again by every hour without one.
+    None until the link was UP and lost (an own reset or SIM switch is no loss); then `hold_down`,
+    doubled with each flap (the active link lost) within an hour of the one before, and halved again
+    by every hour without one.
     """
 
     level: int | None = None
@@ -138,7 +139,8 @@ def step(
     - Away from a lost link at once: to the best UP link (one out of its hold-down before one in
       it), else to a SUSPECT one verified within the last 3 rounds. Only from a hard DOWN link also
       to one not verified, and to an UNKNOWN one that is not under our own reset. Else it stays.
-    - Back to a better link only after its hold-down; a link that was never lost has none.
+    - Back to a better link only after its hold-down; a link that was never lost has none, and our
+      own reset or SIM switch is not a loss.
     - The operator's choice goes before every priority, and at first without a hold-down, but like
       any other link it must be UP; lost later, it earns its return like any other.
     """
@@ -180,10 +182,10 @@ def _seen(state: FailoverState, event: HealthSeen, now: float) -> Member:
     if event.health is LinkHealth.UP:
         up_s = now if up_s is None else up_s
     elif event.health is not LinkHealth.SUSPECT:
-        if event.health is LinkHealth.DOWN and old.name == state.active and old.health is not event.health:
-            damping = damping.flapped(now)
-        elif up_s is not None:
-            damping = damping.lost()
+        # Our own reset or SIM switch is no flap, whatever the link goes through before it is UP again.
+        if up_s is not None and not event.held:
+            carried = old.name == state.active
+            damping = damping.flapped(now) if carried else damping.lost()
         up_s = None
     return replace(
         old,

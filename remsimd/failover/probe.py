@@ -16,11 +16,28 @@ from remsimd.failover import icmp
 
 _log = logging.getLogger(__name__)
 
-_PAYLOAD_BYTES = 16
+_PAYLOAD_BYTES = 8
 _DNS_PORT = 53
 _DATAGRAM_BYTES = 2048
 # A reset is an answer: it came back through the interface.
 _REFUSALS = frozenset({errno.ECONNREFUSED, errno.ECONNRESET})
+
+
+_WIRE_BYTES = {
+    ProbeKind.ICMP: (36, 36),
+    ProbeKind.DNS: (45, 540),
+    ProbeKind.TCP: (216, 164),
+}
+"""What one probe sends, and receives when it is answered, with IPv4 and transport headers; where
+the other side chooses the size, the largest (512 octets without EDNS, RFC 1035 4.2.1)."""
+_IPV6_MORE_BYTES = 20
+
+
+def wire_bytes(target: ProbeTarget, *, answered: bool) -> int:
+    """The most that a probe of this target costs, both directions together."""
+    sent, received = _WIRE_BYTES[target.kind]
+    more = _IPV6_MORE_BYTES if ":" in target.host else 0
+    return sent + more + (received + more if answered else 0)
 
 
 class Prober(Protocol):

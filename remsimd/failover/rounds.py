@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from typing import Protocol
 
 from remsimd import clock
 from remsimd.config.model import FailoverConfig, ProbeTarget
@@ -11,16 +12,41 @@ from remsimd.events import Event, LinkHealth, ProbeDone, TrafficRead
 from remsimd.failover import counters
 from remsimd.failover.counters import SAMPLE_S, SILENT_S, Reading, Traffic
 from remsimd.failover.health import LinkState, RoundDone, Silence, pause_s
-from remsimd.failover.probe import Prober
+from remsimd.failover.probe import Prober, wire_bytes
 
 _log = logging.getLogger(__name__)
+
+LATE_S = 4.0
+"""An answer that comes after the round's timeout, but within this time, still shows that the link
+works: full buffers delay for seconds, and latency alone must not fail a link."""
+
+
+class Purse(Protocol):
+    """What a link's rounds may cost; see `accounts.Accounts`."""
+
+    def charge(self, link: str, count: int) -> None: ...
+
+    def pause_s(self, link: str, plain_s: float, cost_bytes: int, *, urgent: bool) -> float | None: ...
+
+
+class Unlimited:
+    """The purse of links without a data limit."""
+
+    def charge(self, link: str, count: int) -> None:
+        """Count nothing."""
+
+    def pause_s(self, link: str, plain_s: float, cost_bytes: int, *, urgent: bool) -> float | None:
+        """Never ask for a longer pause."""
+        return plain_s
 
 
 class Rounds:
     """Asks and listens on one link for as long as `run()` runs.
 
     `state` and `device` give the link's state and network device now, `hurried` whether anything
-    at all is suspicious; what is found goes to `report`, in the order in which rounds began.
+    at all is suspicious, `standby` whether another link carries the data; what is found goes to
+    `report`, in the order in which rounds began. A link that works and stands by is asked through
+    as few targets as `reliability` needs, those that answered last; `purse` says what may be spent.
     """
 
     def __init__(
@@ -34,6 +60,8 @@ class Rounds:
         hurried: Callable[[], bool],
         report: Callable[[RoundDone | Silence], None],
         publish: Callable[[Event], None],
+        standby: Callable[[], bool] = lambda: False,
+        purse: Purse | None = None,
         read: Callable[[str], Reading | None] = counters.read,
     ) -> None:
         self._link = link
@@ -44,7 +72,10 @@ class Rounds:
         self._hurried = hurried
         self._report = report
         self._publish = publish
+        self._standby = standby
+        self._purse = Unlimited() if purse is None else purse
         self._read = read
+        self._targets = config.targets
         self._poked = asyncio.Event()
         self._number = 0
         self._settled = 0
@@ -56,6 +87,10 @@ class Rounds:
     def poke(self) -> None:
         """Something changed: when the next round is due is worked out anew."""
         self._poked.set()
+
+    def counted(self) -> None:
+        """Something else has just shown what a round would have shown."""
+        self._started_s = clock.monotonic()
 
     def restart(self) -> None:
         """The device or its network is another one: rounds under way no longer count, a new one begins."""
@@ -69,61 +104,92 @@ class Rounds:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._sample_for_ever())
             while True:
-                device = await self._due()
+                device, affordable = await self._due()
                 self._started_s = clock.monotonic()
                 self._unanswered = False
-                if self._proves_itself(self._started_s):
+                if not affordable:
+                    self._listen_only(self._started_s)
+                elif self._proves_itself(self._started_s):
                     self._report(RoundDone(True, "payload arrives"))
-                    continue
-                self._number += 1
-                # Not awaited: while answers are missing the next round begins before this one ends.
-                group.create_task(self._round(self._number, device))
+                else:
+                    self._number += 1
+                    # Not awaited: while answers are missing the next round begins before this one ends.
+                    group.create_task(self._round(self._number, device, self._asked()))
 
-    async def _due(self) -> str:
-        """Wait until a round is due; the device to use."""
+    async def _due(self) -> tuple[str, bool]:
+        """Wait until a round is due; the device to use, and whether probes may be sent for it."""
         while True:
             due_s: float | None = None
-            device, pause = self._device(), pause_s(self._state(), self._config)
+            device = self._device()
+            pause, affordable = self._pause()
             if device is None or pause is None:
                 self._started_s = None
             else:
-                if self._unanswered or self._hurried():
-                    pause = min(pause, self._config.fast_interval_s)
                 now = clock.monotonic()
                 due_s = now if self._started_s is None else self._started_s + pause
                 if due_s <= now:
-                    return device
+                    return device, affordable
             self._poked.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(due_s):
                     await self._poked.wait()
 
-    async def _round(self, number: int, device: str) -> None:
+    def _pause(self) -> tuple[float | None, bool]:
+        """Seconds between the starts of rounds now, None for none at all; whether probes are affordable."""
+        state = self._state()
+        pause = pause_s(state, self._config, standby=self._standby())
+        if pause is None:
+            return None, False
+        if self._unanswered or self._hurried():
+            pause = min(pause, self._config.fast_interval_s)
+        cost = sum(wire_bytes(target, answered=True) for target in self._asked())
+        urgent = pause < self._config.interval_s
+        affordable = self._purse.pause_s(self._link, pause, cost, urgent=urgent)
+        return (pause, False) if affordable is None else (affordable, True)
+
+    def _asked(self) -> tuple[ProbeTarget, ...]:
+        """The targets of the next round: few where a single answer would only confirm what is known."""
+        calm = self._standby() and self._state().health is LinkHealth.UP and not self._unanswered
+        return self._targets[: self._config.reliability] if calm else self._targets
+
+    async def _round(self, number: int, device: str, targets: tuple[ProbeTarget, ...]) -> None:
         loop = asyncio.get_running_loop()
+        needed = min(self._config.reliability, len(targets))
         # Waiting for the whole timeout before the next round begins would make every detection
         # longer by it; a second without any answer is reason enough to ask again.
-        impatient = loop.call_later(SILENT_S, self._miss, number)
+        timers = (
+            loop.call_later(SILENT_S, self._miss, number),
+            loop.call_later(self._config.timeout_s, self._judge, number, False),
+        )
+        good: list[ProbeTarget] = []
 
         def answered(target: ProbeTarget, rtt_s: float) -> None:
-            impatient.cancel()
+            timers[0].cancel()
+            good.append(target)
+            if len(good) == needed:
+                timers[1].cancel()
+                self._judge(number, passed=True)
 
         try:
-            rtts_s = await self._prober.round(device, self._config.targets, self._config.timeout_s, answered)
+            patience_s = max(self._config.timeout_s, LATE_S)
+            rtts_s = await self._prober.round(device, targets, patience_s, answered)
         finally:
-            impatient.cancel()
-        if number <= self._settled:
-            return
-        for target, rtt_s in zip(self._config.targets, rtts_s, strict=True):
+            timers[0].cancel()
+        for target, rtt_s in zip(targets, rtts_s, strict=True):
+            self._purse.charge(self._link, wire_bytes(target, answered=rtt_s is not None))
             self._publish(ProbeDone(self._link, str(target), rtt_s))
-        answers = sum(rtt_s is not None for rtt_s in rtts_s)
-        self._judge(number, passed=answers >= min(self._config.reliability, len(rtts_s)))
+        if good:
+            # Those that answered come first, so that a dead one is not asked alone again and again.
+            self._targets = tuple(sorted(self._targets, key=lambda target: target not in good))
 
     def _miss(self, number: int) -> None:
         if number == self._number and number > self._settled:
             self._unanswered = True
             self._poked.set()
 
-    def _judge(self, number: int, *, passed: bool) -> None:
+    def _judge(self, number: int, passed: bool) -> None:
+        if number <= self._settled:
+            return
         if not passed:
             self._report(RoundDone(False, "no answer"))
             return
@@ -133,6 +199,16 @@ class Rounds:
         if self._traffic is not None and self._state().silent:
             self._traffic = self._traffic.excused(clock.monotonic())
         self._report(RoundDone(True, "answers come back"))
+
+    def _listen_only(self, now: float) -> None:
+        """A round of passive evidence; where nothing moves it says nothing."""
+        traffic = self._traffic
+        if traffic is None:
+            return
+        if traffic.silent(now):
+            self._report(RoundDone(False, "sending, nothing comes back"))
+        elif traffic.received_s is not None and now - traffic.received_s <= self._config.interval_s:
+            self._report(RoundDone(True, "payload arrives"))
 
     def _proves_itself(self, now: float) -> bool:
         """Payload is arriving right now, so nothing needs to be sent to know that it can."""

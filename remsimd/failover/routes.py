@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from remsimd.config.model import Routing as Kind
 from remsimd.errors import RouteError
 from remsimd.failover.command import run
 from remsimd.failover.links import Hop, LinkFacts
@@ -131,6 +132,7 @@ class NoRouting:
 
     async def install(self) -> None:
         _log.info("routing is none: failover decisions are logged, routes stay as they are")
+        await _clear_leftovers()
 
     async def move(self, route: Route) -> None:
         _log.info("data would now leave through %s", route.device)
@@ -151,6 +153,7 @@ class Mwan3Routing:
     async def install(self) -> None:
         if shutil.which("mwan3") is None:
             raise RouteError("mwan3 is not installed")
+        await _clear_leftovers()
 
     async def move(self, route: Route) -> None:
         # The new way opens before the old ones close, so that there is one at every moment.
@@ -171,6 +174,21 @@ class Mwan3Routing:
         status, _, err = await run("mwan3", verb, interface)
         if status != 0:
             raise RouteError(f"mwan3 {verb} {interface}: {err or f'exit status {status}'}")
+
+
+def routing_for(kind: Kind, interfaces: Sequence[str]) -> Routing:
+    """What moves the data, as configured; nothing where no link has a network device."""
+    if kind is Kind.NONE or not interfaces:
+        return NoRouting()
+    return Mwan3Routing(interfaces) if kind is Kind.MWAN3 else PolicyRouting()
+
+
+async def _clear_leftovers() -> None:
+    """Rules of a killed daemon that was configured to make them must not outlive that configuration."""
+    try:
+        await PolicyRouting().remove()
+    except RouteError as error:
+        _log.debug("no rules of an earlier run could be removed: %s", error)
 
 
 def _families() -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from modems.facts import Registration, SimState
 from remsimd import events as ev
 from remsimd.bus import Stamped
 from remsimd.log import mask
+from remsimd.observe import events as observed
 
 
 class Severity(StrEnum):
@@ -124,6 +125,26 @@ class EventLog:
         return "failover", Severity.WARNING, event.active, moved
 
     @_line.register
+    def _(self, event: ev.RecoveryStarted) -> Line:
+        return "recovery", Severity.WARNING, event.modem, f"{event.action}, because {event.cause}"
+
+    @_line.register
+    def _(self, event: ev.RecoveryEnded) -> Line:
+        severity = Severity.INFO if event.ok else Severity.WARNING
+        return "recovery", severity, event.modem, f"{event.action} after {event.took_s:.0f} s: {event.detail}"
+
+    @_line.register
+    def _(self, event: ev.ModemResetting) -> Line:
+        return "recovery", Severity.INFO, event.modem, f"modem reset: {event.cause}"
+
+    @_line.register
+    def _(self, event: ev.DataSpent) -> Line:
+        if not self._changed(event.link, "budget", str(event.tight)) or not event.tight:
+            return None
+        text = f"{event.spent_bytes / 1e6:.1f} of {event.limit_bytes / 1e6:.0f} MB spent: no more probes"
+        return "budget", Severity.WARNING, event.link, text
+
+    @_line.register
     def _(self, event: ev.SimSwitching) -> Line:
         return "sim_switch", Severity.INFO, event.modem, f"moving to the {event.to} SIM: {event.cause}"
 
@@ -133,6 +154,12 @@ class EventLog:
             text = f"on the {event.source} SIM after {event.took_s:.1f} s: {event.cause}"
             return "sim_switch", Severity.INFO, event.modem, text
         return "sim_switch", Severity.ERROR, event.modem, f"back on the {event.source} SIM: {event.cause}"
+
+    @_line.register
+    def _(self, event: ev.TpduFailed) -> Line:
+        if not self._changed(event.modem, "tpdu", event.reason):
+            return None
+        return "rspro", Severity.WARNING, event.modem, f"the card gave no answer: {event.reason}"
 
     @_line.register
     def _(self, event: ev.Authenticated) -> Line:
@@ -149,6 +176,8 @@ class EventLog:
     @_line.register
     def _(self, event: ev.RsproStateChanged) -> Line:
         holding = event.state is ev.RsproState.HOLDING
+        if event.state is ev.RsproState.OPERATIONAL:
+            self._last = {key: text for key, text in self._last.items() if key[1] != "tpdu"}
         severity = Severity.WARNING if holding else Severity.INFO
         detail = f": {event.detail}" if event.detail else ""
         return "rspro", severity, "rspro", f"remote SIM {event.state}{detail}"
@@ -196,6 +225,16 @@ class EventLog:
         result = "done" if event.ok else "failed"
         severity = Severity.INFO if event.ok else Severity.ERROR
         return "command", severity, "ionmesh", f"command {event.type} {result}: {event.detail}"
+
+    @_line.register
+    def _(self, event: observed.HistoryChanged) -> Line:
+        return "history", Severity.WARNING if event.lost else Severity.INFO, "history", event.text
+
+    @_line.register
+    def _(self, event: observed.AlertChanged) -> Line:
+        severity = Severity(event.severity) if event.firing else Severity.INFO
+        state = "fires" if event.firing else "is over"
+        return "alert", severity, event.subject, f"{event.alert} {state}: {event.text}"
 
     @_line.register
     def _(self, event: ev.PartFailed) -> Line:

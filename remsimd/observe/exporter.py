@@ -1,19 +1,23 @@
-"""Serves the metrics over HTTP, on loopback unless told otherwise."""
+"""Gives the metrics out: over HTTP, on loopback unless told otherwise, and as a file."""
 
 import asyncio
 import contextlib
 import fcntl
 import socket
 import threading
+from pathlib import Path
 from wsgiref.simple_server import WSGIServer
 
-from prometheus_client import CollectorRegistry, start_wsgi_server
+from prometheus_client import CollectorRegistry, generate_latest, start_wsgi_server
 
 from remsimd.config.model import MetricsConfig
 from remsimd.errors import RemsimError
 
 SIOCGIFADDR = 0x8915
 """linux/sockios.h: the IPv4 address of a network device."""
+
+TEXTFILE_EVERY_S = 15.0
+"""As often as Prometheus usually scrapes."""
 
 
 class MetricsServer:
@@ -53,3 +57,32 @@ def listen_address(interface: str) -> str:
                 f"metrics.listen_interface {interface!r} has no IPv4 address; use loopback or any"
             ) from error
     return socket.inet_ntoa(answer[20:24])
+
+
+class Textfile:
+    """Writes a registry to a file again and again, for a collector that serves it with its own."""
+
+    def __init__(self, path: Path, registry: CollectorRegistry) -> None:
+        self._path = path
+        self._registry = registry
+
+    async def run(self) -> None:
+        """Write every 15 s until cancelled, then remove the file: what is in it is not so any more.
+
+        Raises OSError when it cannot be written.
+        """
+        try:
+            while True:
+                write_textfile(self._path, self._registry)
+                await asyncio.sleep(TEXTFILE_EVERY_S)
+        finally:
+            with contextlib.suppress(OSError):
+                self._path.unlink(missing_ok=True)
+
+
+def write_textfile(path: Path, registry: CollectorRegistry) -> None:
+    """Replace the file as a whole; the collector reads only names that end in .prom."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.write_bytes(generate_latest(registry))
+    fresh.replace(path)

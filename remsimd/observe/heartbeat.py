@@ -4,11 +4,22 @@ from typing import Any
 
 from remsimd import clock
 from remsimd.config.model import Role
-from remsimd.state import ModemState, State
+from remsimd.observe.eventlog import Entry, EventLog, Severity
+from remsimd.orchestrator.heartbeat import Happened, Sources
+from remsimd.state import LinkState, ModemState, State
+from remsimd.store import Store
+
+TOLD_KINDS = frozenset(("failover", "sim_switch"))
+"""Kinds of entries that are told whatever their severity."""
+UNTOLD = frozenset(("ionmesh", "command"))
+"""What IonMesh knows best itself."""
+MAX_EVENTS = 8
+EVENT_CHARS = 120
+"""Bounds of what a heartbeat tells: about 2 kB after a bad night."""
 
 
 def stats(state: State) -> dict[str, Any]:
-    """The heartbeat's `stats`: totals since the start, signal of the primary modem, each modem."""
+    """The heartbeat's `stats`: totals since the start, the primary's signal, the others' RSRP."""
     modems = tuple(state.modems.values())
     figures: dict[str, Any] = {
         "uptime_seconds": int(clock.wall() - state.started_s),
@@ -19,8 +30,14 @@ def stats(state: State) -> dict[str, Any]:
         "sim_switches": sum(modem.sim_switches for modem in modems),
         "data_rx_bytes": _total([link.rx_bytes for link in state.links.values()]),
         "data_tx_bytes": _total([link.tx_bytes for link in state.links.values()]),
-        "active_link": state.active_link,
-        "modems": [_modem(modem) for modem in modems],
+        "modems": [
+            {"name": modem.name, "rsrp": round(modem.signal.rsrp_dbm)}
+            for modem in modems
+            if modem.role is not Role.PRIMARY
+            and modem.signal is not None
+            and modem.signal.rsrp_dbm is not None
+        ]
+        or None,
     }
     primary = _primary(state)
     if primary is not None and primary.signal is not None:
@@ -57,17 +74,59 @@ def _primary(state: State) -> ModemState | None:
     return next((modem for modem in state.modems.values() if modem.role is Role.PRIMARY), None)
 
 
-def _modem(modem: ModemState) -> dict[str, Any]:
+def links(state: State) -> dict[str, Any]:
+    """The heartbeat's `links`: what changes rarely about each link and the modem that carries it."""
+    return {name: _link(state, state.links[name], modem) for name, modem in state.modems.items()}
+
+
+def _link(state: State, link: LinkState, modem: ModemState) -> dict[str, Any]:
     registered = modem.registration is not None and modem.registration.state.registered
-    figures = {
-        "name": modem.name,
+    facts = {
         "role": modem.role.value,
+        "interface": link.interface,
+        "health": link.health.value,
+        "active": link.name == state.active_link,
         "present": modem.port is not None,
         "registered": registered,
         "sim": None if modem.sim_source is None else modem.sim_source.value,
-        "rsrp": None if modem.signal is None else _whole(modem.signal.rsrp_dbm),
     }
-    return {name: value for name, value in figures.items() if value is not None}
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+def happened(eventlog: EventLog, after_seq: int) -> Happened:
+    """The newest entries of the timeline after a number that an operator wants to see from afar."""
+    entries = list(eventlog.entries(after_seq=after_seq))
+    told = [
+        e
+        for e in entries
+        if e.kind in TOLD_KINDS or (e.severity is not Severity.INFO and e.kind not in UNTOLD)
+    ]
+    newest = told[-MAX_EVENTS:]
+    return Happened(
+        tuple(_event(entry) for entry in newest),
+        len(told) - len(newest),
+        entries[-1].seq if entries else after_seq,
+    )
+
+
+def _event(entry: Entry) -> dict[str, Any]:
+    return {
+        "at": int(entry.wall_s),
+        "kind": entry.kind,
+        "severity": entry.severity.value,
+        "subject": entry.subject,
+        "text": entry.text[:EVENT_CHARS],
+    }
+
+
+def sources(store: Store, eventlog: EventLog) -> Sources:
+    """Everything a heartbeat says, from the read model and the timeline."""
+    return Sources(
+        stats=lambda: stats(store.now),
+        modem_info=lambda: modem_info(store.now),
+        links=lambda: links(store.now),
+        happened=lambda after_seq: happened(eventlog, after_seq),
+    )
 
 
 def _total(values: list[int | None]) -> int | None:

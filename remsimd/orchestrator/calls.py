@@ -1,24 +1,20 @@
 """The calls to IonMesh: the API key, the way, and what is told about each call."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from remsimd import clock
 from remsimd.config.model import IonmeshConfig
+from remsimd.config.readers import is_mdns
 from remsimd.errors import OrchestratorError
 from remsimd.events import Event, IonmeshCallDone
 from remsimd.http import HttpAnswer
 from remsimd.orchestrator import wire
 from remsimd.orchestrator.policy import KEY
-from remsimd.orchestrator.wire import (
-    DiscoverAnswer,
-    HeartbeatAnswer,
-    HeartbeatRequest,
-    RefusedError,
-    RegisterAnswer,
-    RegisterRequest,
-)
+from remsimd.orchestrator.requests import HeartbeatRequest, RegisterRequest
+from remsimd.orchestrator.wire import DiscoverAnswer, HeartbeatAnswer, RefusedError, RegisterAnswer
 
 _KEY_CHARS = 256
 
@@ -35,11 +31,29 @@ class Caller(Protocol):
         json: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         timeout_s: float,
+        keep_open: bool = True,
     ) -> HttpAnswer: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How calls travel at the moment of asking.
+
+    `device` is the network device to bind to (None: normal routing), `link` the name of the
+    link that it belongs to, `metered` whether that link has a data limit.
+    """
+
+    device: Callable[[], str | None]
+    link: Callable[[], str | None]
+    metered: Callable[[], bool]
 
 
 class Calls:
-    """IonMesh's calls, each through the network device that `via` names at that moment.
+    """IonMesh's calls, each the way that is right at that moment.
+
+    `find` looks the orchestrator's url up where the configured one says only how (`mdns`).
 
     All raise `OrchestratorError`: `RefusedError` for an answer that refuses, others where there
     was no usable answer or no usable key.
@@ -50,13 +64,16 @@ class Calls:
         config: IonmeshConfig,
         http: Caller,
         *,
-        via: Callable[[], str | None],
+        way: Way,
         publish: Callable[[Event], None],
+        find: Callable[[str], Awaitable[str]] | None = None,
     ) -> None:
         self._config = config
         self._http = http
-        self._via = via
+        self._way = way
         self._publish = publish
+        self._find = find
+        self._found: str | None = None
         self._key: str | None = None
 
     @property
@@ -67,12 +84,14 @@ class Calls:
     async def register(self, request: RegisterRequest) -> RegisterAnswer:
         """Ask for our card. The key is read anew, so that a corrected one takes effect."""
         self._key = None
+        self._found = None
         body = await self._call("register", "POST", wire.REGISTER, request.body())
         return wire.parse_register(body)
 
-    async def heartbeat(self, request: HeartbeatRequest) -> HeartbeatAnswer:
-        """Say how we are."""
-        return wire.parse_heartbeat(await self._call("heartbeat", "POST", wire.HEARTBEAT, request.body()))
+    async def heartbeat(self, request: HeartbeatRequest, *, keep_open: bool = True) -> HeartbeatAnswer:
+        """Say how we are; `keep_open` keeps the connection for the next call."""
+        body = await self._call("heartbeat", "POST", wire.HEARTBEAT, request.body(), keep_open=keep_open)
+        return wire.parse_heartbeat(body)
 
     async def unregister(self, client_id: str, timeout_s: float) -> None:
         """Give our card back; having none is as good."""
@@ -82,6 +101,10 @@ class Calls:
         except RefusedError as error:
             if error.status != 404:
                 raise
+
+    def close(self) -> None:
+        """Close the connections; a later call opens its own."""
+        self._http.close()
 
     async def discover(self) -> DiscoverAnswer:
         """Ask what is there."""
@@ -94,22 +117,24 @@ class Calls:
         path: str,
         body: Mapping[str, Any] | None = None,
         timeout_s: float | None = None,
+        keep_open: bool = True,
     ) -> Mapping[str, Any]:
         started_s = clock.monotonic()
         failure = "cancelled"
         try:
-            if self._config.url is None:
-                raise OrchestratorError("ionmesh.url is not set", code="config")
             answer = await self._http.call(
                 method,
-                self._config.url + path,
-                interface=self._via(),
+                await self._url() + path,
+                interface=self._way.device(),
                 json=body,
                 headers=self._headers(),
                 timeout_s=self._config.timeout_s if timeout_s is None else timeout_s,
+                keep_open=keep_open,
             )
             accepted = wire.accepted(name, answer)
         except OrchestratorError as error:
+            if error.status is None:
+                self._found = None
             failure = error.code if error.status is None else f"http-{error.status}"
             raise
         else:
@@ -117,6 +142,19 @@ class Calls:
             return accepted
         finally:
             self._publish(IonmeshCallDone(name, clock.monotonic() - started_s, failure or None))
+
+    async def _url(self) -> str:
+        """Where the orchestrator is: as configured, or as it was found since it was lost last."""
+        url = self._config.url
+        if url is None:
+            raise OrchestratorError("ionmesh.url is not set", code="config")
+        if not is_mdns(url):
+            return url
+        if self._find is None:
+            raise OrchestratorError(f"nothing here can look {url} up", code="config")
+        if self._found is None:
+            self._found = await self._find(url)
+        return self._found
 
     def _headers(self) -> dict[str, str]:
         if not self.has_key:

@@ -13,11 +13,12 @@ from remsimd.config.model import IonmeshConfig
 from remsimd.errors import OrchestratorError
 from remsimd.events import Assigned, Event, IonmeshState, IonmeshStateChanged
 from remsimd.orchestrator import policy
-from remsimd.orchestrator.calls import Caller, Calls
+from remsimd.orchestrator.calls import Caller, Calls, Way
 from remsimd.orchestrator.commands import Commands
-from remsimd.orchestrator.heartbeat import Heartbeats
+from remsimd.orchestrator.heartbeat import Heartbeats, Sources
+from remsimd.orchestrator.requests import RegisterRequest
 from remsimd.orchestrator.store import Store
-from remsimd.orchestrator.wire import Command, DiscoverAnswer, HeartbeatAnswer, RegisterRequest
+from remsimd.orchestrator.wire import Command, DiscoverAnswer, HeartbeatAnswer
 
 log = logging.getLogger(__name__)
 
@@ -34,10 +35,10 @@ _FAILURES = frozenset((IonmeshState.NO_SLOT, IonmeshState.REFUSED, IonmeshState.
 class OrchestratorClient:
     """Keeps this router registered, as long as `run` runs.
 
-    - `via` names the network device for the next call (None: normal routing), `metered` says
-      whether that way has a data limit.
-    - `stats` and `modem_info` give what a heartbeat reports, `hardware_info` what a registration
-      does; `fingerprint` tells routers of one name apart.
+    - `way` says how the next call travels; `find` looks up an orchestrator whose configured url
+      says only how to find it.
+    - `sources` give what a heartbeat reports, `hardware_info` what a registration does;
+      `fingerprint` tells routers of one name apart.
     - `execute` carries out a command and gives a line about it, or raises `RemsimError`.
       `set-interval` is carried out here.
     - `state_dir` keeps the assignment and the commands seen over a restart.
@@ -52,34 +53,31 @@ class OrchestratorClient:
         hardware_info: Callable[[], Mapping[str, object]],
         software_version: str,
         http: Caller,
-        via: Callable[[], str | None],
-        metered: Callable[[], bool],
-        stats: Callable[[], Mapping[str, object]],
-        modem_info: Callable[[], Mapping[str, object]],
+        way: Way,
+        sources: Sources,
         execute: Callable[[Command], Awaitable[str]],
         state_dir: str | Path,
         publish: Callable[[Event], None],
         random: Callable[[], float] = random_module.random,
         fingerprint: str | None = None,
+        find: Callable[[str], Awaitable[str]] | None = None,
     ) -> None:
         self._publish = publish
         self._random = random
         self._execute = execute
-        self._client_name = client_name
+        self.client_name = client_name
         self._hardware_info = hardware_info
         self._request = _wish(config, client_name, software_version, fingerprint)
         self._store = Store(state_dir, owner=f"{config.url} tenant {config.tenant_id} {client_name}")
-        self._calls = Calls(config, http, via=via, publish=publish)
+        self._calls = Calls(config, http, way=way, publish=publish, find=find)
         self._commands = Commands(self._carry_out, self._store, publish=publish, on_result=self._look_up)
         self._heartbeats = Heartbeats(
             config,
             self._calls,
             self._commands,
             client_name=client_name,
-            via=via,
-            metered=metered,
-            stats=stats,
-            modem_info=modem_info,
+            way=way,
+            sources=sources,
             publish=publish,
             random=random,
         )
@@ -100,6 +98,7 @@ class OrchestratorClient:
                 tasks.create_task(self._stay_registered())
         finally:
             self._running = False
+            self._calls.close()
             self._answer_askers(OrchestratorError("the IonMesh client was stopped", code="stopped"))
 
     async def reregister(self) -> None:
@@ -117,14 +116,28 @@ class OrchestratorClient:
         Without a confirmation the assignment is kept for the next start.
         """
         try:
-            await self._calls.unregister(self._client_name, timeout_s)
+            await self._calls.unregister(self.client_name, timeout_s)
         except OrchestratorError as error:
             log.warning("not unregistered: %s", error)
             return False
-        log.info("unregistered %s", self._client_name)
+        log.info("unregistered %s", self.client_name)
         self._assign(None)
         self._become(IonmeshState.OFF, "unregistered")
         return True
+
+    @property
+    def assignment(self) -> Assignment | None:
+        """The card this router has, of IonMesh's last word or of the last time."""
+        return self._assignment
+
+    def commands(self) -> tuple[Mapping[str, object], ...]:
+        """The commands remembered, oldest first: id, type, state, detail, received_s (wall clock)."""
+        return self._commands.listing()
+
+    def take(self, event: Event) -> None:
+        """Hear of an event; a change of state that IonMesh should know makes the next call sooner."""
+        if self._heartbeats.take(event):
+            self._look_up()
 
     async def discover(self) -> DiscoverAnswer:
         """What IonMesh says about itself; raises `OrchestratorError`."""
@@ -147,15 +160,17 @@ class OrchestratorClient:
         while True:
             try:
                 request = replace(self._request, hardware_info=self._hardware_info())
+                self._heartbeats.called()
                 answer = await self._calls.register(request)
             except OrchestratorError as error:
                 failures += 1
                 verdict = policy.judge(error, registering=True)
                 self._become(verdict.state, verdict.detail)
                 self._answer_askers(error)
-                await self._pause(policy.wait_s(verdict, failures, self._random()), for_results=False)
+                wait_s = policy.wait_s(verdict, failures, self._random())
+                await self._pause(wait_s, for_news=verdict.pace is not policy.Pace.ASKED)
                 continue
-            self._heartbeats.server_asks(answer.heartbeat_interval_s)
+            self._heartbeats.registered(answer.heartbeat_interval_s)
             self._assign(answer.assignment)
             self._become(IonmeshState.REGISTERED, "")
             self._answer_askers(None)
@@ -165,7 +180,7 @@ class OrchestratorClient:
         """Send them until only a registration helps, or somebody asks for one."""
         wait_s, confirmed, failures = FIRST_HEARTBEAT_S, False, 0
         while True:
-            await self._pause(wait_s, for_results=failures == 0)
+            await self._pause(wait_s, for_results=failures == 0, for_news=True)
             if self._askers:
                 return
             try:
@@ -177,7 +192,7 @@ class OrchestratorClient:
                     self._become(IonmeshState.CONNECTING, f"registering again: {error}")
                     if not confirmed:
                         # It accepted us a moment ago and knows us no more: do not ask in a circle.
-                        await self._pause(self._heartbeats.interval_s(), for_results=False)
+                        await self._pause(self._heartbeats.interval_s())
                     return
                 self._become(verdict.state, verdict.detail)
                 # The assignment stands meanwhile, so there is no hurry beyond the usual interval.
@@ -234,13 +249,17 @@ class OrchestratorClient:
             else:
                 asker.set_exception(error)
 
-    async def _pause(self, seconds: float, *, for_results: bool) -> None:
-        """Wait; shorter when somebody asks for a registration or, `for_results`, a command ended."""
+    async def _pause(self, seconds: float, *, for_results: bool = False, for_news: bool = False) -> None:
+        """Wait; shorter when somebody asks for a registration.
+
+        Also, `for_results`, when a command ended, and, `for_news`, for a change of state.
+        """
         until_s = clock.monotonic() + seconds
         while not self._askers and not (for_results and self._commands.has_results):
             self._attention.clear()
+            due_s = min(until_s, self._heartbeats.news_due_s()) if for_news else until_s
             try:
-                async with asyncio.timeout_at(until_s):
+                async with asyncio.timeout_at(due_s):
                     await self._attention.wait()
             except TimeoutError:
                 return

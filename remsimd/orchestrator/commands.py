@@ -3,20 +3,22 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from remsimd import clock
 from remsimd.errors import RemsimError
 from remsimd.events import CommandDone, CommandReceived, Event
+from remsimd.orchestrator.requests import CommandResult, ResultState
 from remsimd.orchestrator.store import Store
-from remsimd.orchestrator.wire import Command, CommandResult, ResultState
+from remsimd.orchestrator.wire import Command
 
 log = logging.getLogger(__name__)
 
 REMEMBERED = 256
 """Command ids kept; the orchestrator repeats a command only until it hears of it."""
+WAITING_MAX = 100
 TIMEOUT_S = 300.0
 """The longest a command may take; a SIM switch with a modem restart needs about a minute."""
 DETAIL_CHARS = 8000
@@ -37,6 +39,8 @@ class _Entry:
     detail: str = ""
     told: ResultState | None = None
     """The last state the orchestrator confirmed to have heard."""
+    received_s: float = 0.0
+    """Wall clock."""
 
     @property
     def news(self) -> ResultState | None:
@@ -88,11 +92,21 @@ class Commands:
                 self._entries[ident] = replace(entry, state=ResultState.FAILED, detail=CUT_SHORT)
 
     def accept(self, commands: Iterable[Command]) -> None:
-        """Queue the commands not seen before; one that cannot be remembered is refused."""
+        """Queue the commands not seen before; one that cannot be remembered is refused.
+
+        Beyond `WAITING_MAX` they are left to the orchestrator, which repeats them.
+        """
         new = {command.id: command for command in commands if command.id not in self._entries}
+        excess = tuple(new)[max(WAITING_MAX - len(self._waiting), 0) :]
+        for ident in excess:
+            del new[ident]
+        if excess:
+            log.warning("%d commands not taken: %d wait already", len(excess), WAITING_MAX)
         if not new:
             return
-        self._entries.update({ident: _Entry(ident, command.type) for ident, command in new.items()})
+        self._entries.update(
+            {ident: _Entry(ident, command.type, received_s=clock.wall()) for ident, command in new.items()}
+        )
         kept = self._keep()
         for command in new.values():
             log.info("command %s: %s", command.id, command.type)
@@ -108,6 +122,20 @@ class Commands:
     def has_results(self) -> bool:
         """Whether a command ended that the orchestrator has not heard of."""
         return any(entry.state is not None and entry.news is not None for entry in self._entries.values())
+
+    def listing(self) -> tuple[Mapping[str, object], ...]:
+        """Every command remembered, for people, oldest first; state `waiting` until it ended."""
+        return tuple(
+            {
+                "id": entry.id,
+                "type": entry.type,
+                "state": "waiting" if entry.state is None else entry.state.value,
+                "told": entry.news is None,
+                "detail": entry.detail,
+                "received_s": entry.received_s,
+            }
+            for entry in self._entries.values()
+        )
 
     def results(self) -> tuple[CommandResult, ...]:
         """What the next heartbeat has to tell, oldest first."""
@@ -172,6 +200,7 @@ def _kept(entry: _Entry) -> dict[str, Any]:
         "state": entry.state,
         "detail": "" if entry.state is entry.told else entry.detail,
         "told": entry.told,
+        "received_s": entry.received_s,
     }
 
 
@@ -183,7 +212,8 @@ def _restored(kept: Any) -> _Entry | None:
             None if kept["state"] is None else ResultState(kept["state"]),
             str(kept["detail"]),
             None if kept["told"] is None else ResultState(kept["told"]),
+            float(kept.get("received_s", 0.0)),
         )
-    except (KeyError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         log.warning("a remembered command cannot be read: %r", error)
         return None

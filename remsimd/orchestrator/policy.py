@@ -6,7 +6,7 @@ from enum import StrEnum
 from remsimd.backoff import Backoff
 from remsimd.config.model import IonmeshConfig
 from remsimd.errors import OrchestratorError
-from remsimd.events import IonmeshState
+from remsimd.events import ActiveLinkChanged, Event, IonmeshState, SimSwitched
 from remsimd.orchestrator.wire import RefusedError
 
 INTERVAL_MIN_S = 10
@@ -15,12 +15,16 @@ INTERVAL_MAX_S = 3600
 INTERVAL_SPREAD = 0.05
 """Each interval is shortened or lengthened by up to this share, so that a fleet does not beat as one."""
 
-SOON = Backoff(first_s=2.0, cap_s=120.0)
-"""After failures that pass by themselves."""
-SLOWLY = Backoff(first_s=10.0, cap_s=600.0)
+SOON = Backoff(first_s=2.0, cap_s=150.0, jitter=1.0)
+"""After failures that pass by themselves: full jitter, from nothing to twice these, at most 300 s."""
+SLOWLY = Backoff(first_s=10.0, cap_s=150.0, jitter=1.0)
 """After refusals that someone must act on; short enough to notice that they did."""
+SHORTEST_WAIT_S = 1.0
+"""Full jitter may draw nothing at all, which would be a busy loop."""
 NO_SLOT_WAIT_S = 60.0
 """Where the orchestrator has no card and does not say when to ask again."""
+HURRY_FLOOR_S = 10.0
+HURRY_FORGOTTEN_S = 3600.0
 ASKED_SPREAD = 0.2
 """A wait the orchestrator asked for is never shortened, only lengthened by up to this share."""
 
@@ -99,18 +103,54 @@ def wait_s(verdict: Verdict, failures: int, chance: float) -> float:
         return min(max(asked_s, 1.0), INTERVAL_MAX_S) * (1.0 + ASKED_SPREAD * chance)
     plain = SOON if verdict.pace is Pace.SOON else SLOWLY
     backoff = Backoff(plain.first_s, plain.cap_s, plain.factor, plain.jitter, failures)
-    return max(backoff.delay_s(chance), min(verdict.retry_after_s or 0.0, INTERVAL_MAX_S))
+    return max(backoff.delay_s(chance), SHORTEST_WAIT_S, min(verdict.retry_after_s or 0.0, INTERVAL_MAX_S))
 
 
 def interval_s(
     config: IonmeshConfig, *, metered: bool, server_s: int | None, operator_s: int | None, chance: float
 ) -> float:
-    """Seconds to the next heartbeat.
+    """Seconds to the next heartbeat, within 10..3600 s, give or take the spread.
 
-    An operator's set-interval command comes first, then what the orchestrator's answers ask
-    for, then the configuration; all within 10..3600 s, give or take the spread.
+    An operator's set-interval command comes first. Where bytes cost money the longer of the
+    orchestrator's wish and the configuration counts, elsewhere the wish.
     """
-    configured_s = config.metered_interval_s if metered else config.interval_s
-    wanted_s = next(s for s in (operator_s, server_s, configured_s) if s is not None)
+    if operator_s is not None:
+        wanted_s = operator_s
+    elif metered:
+        wanted_s = max(server_s or 0, config.metered_interval_s)
+    else:
+        wanted_s = config.interval_s if server_s is None else server_s
     plain_s = min(max(wanted_s, INTERVAL_MIN_S), INTERVAL_MAX_S)
     return plain_s * (1.0 + INTERVAL_SPREAD * (2.0 * chance - 1.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Hurry:
+    """How soon a change of state may be told before its time.
+
+    The first one `HURRY_FLOOR_S` after the latest call. Each one told doubles that floor, up
+    to the usual interval, until `HURRY_FORGOTTEN_S` pass without: a link that flaps costs a
+    few heartbeats more, not one a flap.
+    """
+
+    floor_s: float | None = None
+    told_s: float | None = None
+
+    def earliest_s(self, latest_call_s: float, now_s: float) -> float:
+        """When the next may be told, on the clock of the arguments."""
+        return latest_call_s + self._floor_s(now_s)
+
+    def told(self, now_s: float, interval_s: float) -> "Hurry":
+        """After one was told at `now_s`."""
+        return Hurry(max(min(2.0 * self._floor_s(now_s), interval_s), HURRY_FLOOR_S), now_s)
+
+    def _floor_s(self, now_s: float) -> float:
+        forgotten = self.told_s is not None and now_s - self.told_s >= HURRY_FORGOTTEN_S
+        return HURRY_FLOOR_S if forgotten or self.floor_s is None else self.floor_s
+
+
+def is_news(event: Event) -> bool:
+    """Whether IonMesh should hear of it at once: a SIM was switched, or the data moved to another link."""
+    if isinstance(event, ActiveLinkChanged):
+        return event.previous is not None
+    return isinstance(event, SimSwitched)

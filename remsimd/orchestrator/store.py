@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 ASSIGNMENT_FILE = "assignment.json"
 COMMANDS_FILE = "commands.json"
+GUESTS_FILE = "guests.json"
 _FORMAT = 1
 
 
@@ -65,6 +66,22 @@ class Store:
     def keep_commands(self, entries: list[dict[str, Any]]) -> bool:
         """Remember the commands seen. Returns whether that worked."""
         return self._write(COMMANDS_FILE, {"commands": entries})
+
+    def guests(self) -> dict[str, Assignment]:
+        """The assignments of other clients, by client id, of the same owner."""
+        document = self._read(GUESTS_FILE)
+        if document is None or document.get("owner") != self._owner:
+            return {}
+        try:
+            return {str(name): _assignment(kept) for name, kept in document["guests"].items()}
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            log.warning("%s does not hold assignments: %r", self._dir / GUESTS_FILE, error)
+            return {}
+
+    def keep_guests(self, guests: Mapping[str, Assignment]) -> bool:
+        """Remember the assignments of other clients. Returns whether that worked."""
+        kept = {name: asdict(assignment) for name, assignment in guests.items()}
+        return self._write(GUESTS_FILE, {"owner": self._owner, "guests": kept})
 
     def _read(self, name: str) -> dict[str, Any] | None:
         path = self._dir / name

@@ -1,4 +1,4 @@
-"""The JSON contract with IonMesh: what is sent, and what the answers mean.
+"""The JSON contract with IonMesh: what its answers mean; what is sent is in `requests`.
 
 Answers are read strictly where a field is known and leniently where it is not: unknown fields
 are ignored, a known field of the wrong kind is a protocol error. Errors name the field and
@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any
 from urllib.parse import quote
 
@@ -24,6 +23,7 @@ log = logging.getLogger(__name__)
 REGISTER = f"{API_BASE}/remsim/register-client"
 HEARTBEAT = f"{API_BASE}/remsim/heartbeat"
 DISCOVER = f"{API_BASE}/remsim/discover"
+UNREGISTER = f"{API_BASE}/remsim/unregister"
 
 BANKD_PORT = 9999
 """What the deployed client assumes where `bankd_endpoint` names no port."""
@@ -44,26 +44,6 @@ _COMMAND_ID = re.compile(r"[!-~]{1,64}", re.ASCII)
 _COMMAND_TYPE = re.compile(r"[a-z][a-z0-9-]{0,31}", re.ASCII)
 
 
-class ResultState(StrEnum):
-    ACKED = "acked"
-    """Received, and it will be tried."""
-    DONE = "done"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class CommandResult:
-    """What became of a command, for the next heartbeat."""
-
-    id: str
-    state: ResultState
-    detail: str = ""
-
-    def body(self) -> dict[str, Any]:
-        plain = {"id": self.id, "state": self.state.value}
-        return plain | {"detail": self.detail} if self.detail else plain
-
-
 @dataclass(frozen=True, slots=True)
 class Command:
     """Something the orchestrator asks for; `expires_at` is in seconds since the epoch, None = never."""
@@ -72,64 +52,6 @@ class Command:
     type: str
     params: Mapping[str, Any] = field(default_factory=dict)
     expires_at: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegisterRequest:
-    """Who we are and which card we want; absent wishes are left out of the body."""
-
-    client_id: str
-    mapping_mode: str
-    tenant_id: int
-    mcc_mnc: str | None = None
-    carrier: str | None = None
-    preferred_bank_id: int | None = None
-    hardware_info: Mapping[str, Any] = field(default_factory=dict)
-    software_version: str | None = None
-    fingerprint: str | None = None
-
-    def body(self) -> dict[str, Any]:
-        fields: dict[str, Any] = {
-            "client_id": self.client_id,
-            "mapping_mode": self.mapping_mode,
-            # Empty means any network, as the deployed client says it.
-            "mcc_mnc": self.mcc_mnc or "",
-            "tenant_id": self.tenant_id,
-            "carrier": self.carrier,
-            "preferred_bank_id": self.preferred_bank_id,
-            "hardware_info": dict(self.hardware_info) or None,
-            "software_version": self.software_version,
-            "fingerprint": self.fingerprint,
-        }
-        return {name: value for name, value in fields.items() if value is not None}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeartbeatRequest:
-    """How we are. `assignment_version` lets the orchestrator answer only what changed.
-
-    `tenant_id` is needed only without an API key, which says it otherwise.
-    """
-
-    client_id: str
-    tenant_id: int | None = None
-    status: str = "active"
-    stats: Mapping[str, Any] = field(default_factory=dict)
-    modem_info: Mapping[str, Any] = field(default_factory=dict)
-    assignment_version: int | None = None
-    command_results: tuple[CommandResult, ...] = ()
-
-    def body(self) -> dict[str, Any]:
-        fields: dict[str, Any] = {
-            "client_id": self.client_id,
-            "status": self.status,
-            "tenant_id": self.tenant_id,
-            "stats": dict(self.stats) or None,
-            "modem_info": dict(self.modem_info) or None,
-            "assignment_version": self.assignment_version,
-            "command_results": [result.body() for result in self.command_results] or None,
-        }
-        return {name: value for name, value in fields.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +104,7 @@ class RefusedError(OrchestratorError):
 
 def unregister_path(client_id: str) -> str:
     """The path that gives our card back, the id escaped."""
-    return f"{API_BASE}/remsim/unregister/{quote(client_id, safe='')}"
+    return f"{UNREGISTER}/{quote(client_id, safe='')}"
 
 
 def accepted(call: str, answer: HttpAnswer) -> Mapping[str, Any]:

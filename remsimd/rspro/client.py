@@ -5,6 +5,7 @@ import logging
 import random as random_module
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
 from remsimd import clock
 from remsimd.assignment import Assignment
@@ -18,6 +19,7 @@ from remsimd.events import (
     RsproLinkChanged,
     RsproState,
     RsproStateChanged,
+    SlotContactsChanged,
     TpduFailed,
     TpduRelayed,
 )
@@ -27,7 +29,6 @@ from remsimd.rspro.auth import AuthWatch
 from remsimd.rspro.connection import Connection, Opener
 from remsimd.rspro.link import Close, Open, Send, SendCcm
 from remsimd.rspro.pdu import ComponentIdentity, ComponentType, RsproPdu, SlotPhysStatus
-from remsimd.rspro.presenter import CardHost, Presenter
 from remsimd.rspro.rules import Rules, parse_address
 from remsimd.rspro.session import Session, step
 from remsimd.rspro.tpdu import redact, status_word
@@ -40,6 +41,16 @@ COMPLAINTS_MAX = 64
 """A peer chooses part of the texts; it must not choose how much is remembered."""
 
 log = logging.getLogger(__name__)
+
+
+class CardHost(Protocol):
+    """Shows a card to a modem. Both calls return at once: the showing takes its own time."""
+
+    def offer(self, atr: bytes) -> None:
+        """There is a card, with this ATR, of which the modem knows nothing yet."""
+
+    def withdraw(self, reason: str) -> None:
+        """The card offered last is gone."""
 
 
 class _Exchange:
@@ -85,7 +96,7 @@ class RsproClient:
         self._modem = modem
         self._log_apdu = log_apdu
         self._random = random
-        self._presenter = Presenter(host)
+        self._host = host
         self._wanted: Assignment | None = None
         self._session = Session(rules=self._rules)
         self._shown: tuple[RsproState, str] | None = None
@@ -97,6 +108,7 @@ class RsproClient:
         self._commands = 0
         self._watch = AuthWatch()
         self._complaints: set[str] = set()
+        self._contacts: SlotStatus | None = None
 
     @property
     def state(self) -> RsproState:
@@ -105,16 +117,16 @@ class RsproClient:
     async def run(self) -> None:
         """Serve the assignment until cancelled.
 
-        Ending closes both connections, fails the TPDU in flight and publishes the loss. The
-        host is not called any more: what to do with a card it still shows when the daemon
-        stops is its own decision; should `run` be called again, it is told then.
+        Ending closes both connections, fails the TPDU in flight, tells the host that the card
+        is gone and publishes the loss.
         """
         self._pending.clear()
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
-                group.create_task(self._presenter.run())
                 self._feed(ev.Assign(self._wanted))
+                # Without an assignment there is no task; the next one may come at any time.
+                await asyncio.get_running_loop().create_future()
         finally:
             self._end()
 
@@ -146,11 +158,24 @@ class RsproClient:
 
     def status(self, status: SlotStatus) -> None:
         """Pass a change of the slot's contacts on; see `Card.status`."""
+        if status != self._contacts:
+            self._contacts = status
+            self._publish(SlotContactsChanged(self._modem, status))
         contacts = SlotPhysStatus(
             status.reset_active, status.vcc_present, status.clk_active, status.card_present
         )
         if self._group is not None:
             self._feed(ev.Contacts(contacts))
+
+    def reconnect(self, reason: str) -> None:
+        """Drop both connections as lost and open new ones: the way they took is not the one to take now.
+
+        The session treats it as any loss, so the modem keeps its card for the grace time.
+        """
+        for key in tuple(self._connections):
+            _, task = self._connections.pop(key)
+            task.cancel()
+            self._feed(ev.Lost(*key, reason))
 
     def _feed(self, event: ev.SessionEvent) -> None:
         """Step the session; an event that comes up meanwhile is taken after the present one."""
@@ -183,11 +208,11 @@ class RsproClient:
                 self._write(action.peer, action.number, ipa.ccm(action.kind))
             case ev.Offer():
                 log.info("remote card answered, ATR %s", action.atr.hex())
-                self._presenter.offer(action.atr)
+                self._host.offer(action.atr)
                 self._publish(CardAvailable(action.atr))
             case ev.Withdraw():
                 log.info("remote card withdrawn: %s", action.reason)
-                self._presenter.withdraw(action.reason)
+                self._host.withdraw(action.reason)
                 self._publish(CardLost(action.reason))
             case ev.Answer():
                 self._answered(action.data)

@@ -7,35 +7,30 @@ with themselves, and is more patient than their client where that spares the mod
 
 from remsimd.assignment import Assignment, Endpoint
 from remsimd.config.model import ConnectMode
-from remsimd.events import RsproState
 from remsimd.rspro import link as links
 from remsimd.rspro import pdu
+from remsimd.rspro.card import CardTurn
 from remsimd.rspro.ipa import Ccm
 from remsimd.rspro.link import Phase, SendCcm
 from remsimd.rspro.pdu import BankSlot, ClientSlot, ComponentType, ResultCode
-from remsimd.rspro.rules import is_atr, may_connect
+from remsimd.rspro.rules import may_connect
 from remsimd.rspro.session_events import (
     Action,
-    Answer,
     Arrived,
     ArrivedCcm,
     Assign,
     Command,
     Contacts,
-    Fail,
     Lost,
-    Offer,
     Opened,
     SessionEvent,
     Stop,
     Tick,
 )
-from remsimd.rspro.turn import BANKD, SERVER, TPDU_TIMEOUT_S, Session, Turn, component_name
+from remsimd.rspro.turn import BANKD, SERVER, TPDU_TIMEOUT_S, Session, component_name
 
 __all__ = ["Session", "step"]
 
-TPDU_OCTETS = range(5, 261)
-"""Deployed bankds close the connection on any other length."""
 ATR_TIMEOUT_S = 30.0
 """A bankd that has the card sends its ATR at once; one without waits with us, however long."""
 IDENTIFIERS = range(1024)
@@ -59,7 +54,7 @@ def step(
     return turn.session, tuple(turn.actions)
 
 
-class _Rules(Turn):
+class _Rules(CardTurn):
     """What follows from each event."""
 
     def take(self, event: SessionEvent) -> None:
@@ -69,10 +64,9 @@ class _Rules(Turn):
             case Stop():
                 self._leave(event.reason)
             case Command():
-                self._command(event)
+                self.command(event)
             case Contacts():
-                self.set(contacts=event.status)
-                self.tell_contacts()
+                self.contacts(event.status)
             case Tick():
                 self._tick()
             case Opened() | Lost() | Arrived() | ArrivedCcm():
@@ -162,11 +156,11 @@ class _Rules(Turn):
                 self.send(SERVER, pdu.ResetStateRes(ResultCode.OK), tag)
                 self.unmap("the server reset this client")
             case ComponentType.BANKD, Phase.UP, pdu.SetAtrReq():
-                self._set_atr(tag, message)
+                self.set_atr(tag, message)
             case ComponentType.BANKD, Phase.UP, pdu.TpduCardToModem():
-                self._answer(message)
+                self.answer(message)
             case ComponentType.BANKD, Phase.UP, pdu.BankSlotStatusInd():
-                self._card_status(message)
+                self.card_status(message)
             case _:
                 self.trouble(f"{component_name(peer)} sent {type(message).__name__} out of place; ignored")
 
@@ -229,72 +223,6 @@ class _Rules(Turn):
         if changed and endpoint is not None and bank_slot is not None:
             self.restart_bankd(endpoint, bank_slot)
 
-    # What the bankd says
-
-    def _set_atr(self, tag: int, message: pdu.SetAtrReq) -> None:
-        if message.slot != self.session.client_slot:
-            self.send(BANKD, pdu.SetAtrRes(ResultCode.ILLEGAL_CLIENT_ID), tag)
-            self.trouble(f"bankd sent the ATR of slot {message.slot}, which is not ours")
-            return
-        if not is_atr(message.atr):
-            self.send(BANKD, pdu.SetAtrRes(ResultCode.CARD_UNRESPONSIVE), tag)
-            self.trouble(f"bankd sent {message.atr.hex()}, which is no ATR")
-            return
-        self.send(BANKD, pdu.SetAtrRes(ResultCode.OK), tag)
-        first = self.session.atr is None
-        changed = self.session.offered != message.atr
-        self.set(atr=message.atr, offered=message.atr, atr_due_s=None, hold_until_s=None, note="")
-        if changed:
-            self.actions.append(Offer(message.atr))
-        if first:
-            self.tell_contacts()
-            self._resume(changed)
-
-    def _resume(self, other_card: bool) -> None:
-        """Send what the modem asked during the hold, unless it asked another card."""
-        command = self.session.command
-        if command is not None and other_card:
-            self.fail_command("another card answered after the loss")
-        elif command is not None:
-            self.transmit(command)
-
-    def _answer(self, message: pdu.TpduCardToModem) -> None:
-        session = self.session
-        ours = (message.from_bank_slot, message.to_client_slot) == (session.bank_slot, session.client_slot)
-        command = session.command
-        if not ours or command is None or session.command_due_s is None or len(message.data) < 2:
-            # Answers carry no number: once one is wrong, none can be trusted.
-            self.lose(BANKD, "an answer that belongs to no command")
-            return
-        self.set(command=None, command_due_s=None)
-        self.actions.append(Answer(command.number, message.data))
-
-    def _card_status(self, message: pdu.BankSlotStatusInd) -> None:
-        ours = (self.session.bank_slot, self.session.client_slot)
-        if (message.from_bank_slot, message.to_client_slot) != ours:
-            self.trouble(f"bankd sent the status of slot {message.from_bank_slot}, which is not ours")
-        elif message.slot_phys_status.card_present is False:
-            reason = "the card was removed at the bank"
-            if self.session.command_due_s is not None:
-                self.lose(BANKD, reason)
-            self.withdraw(reason)
-            self.set(atr=None, note=reason)
-
-    # What the modem says
-
-    def _command(self, command: Command) -> None:
-        state = self.session.state
-        if self.session.command is not None:
-            self.actions.append(Fail(command.number, "another command is in flight"))
-        elif len(command.tpdu) not in TPDU_OCTETS:
-            self.actions.append(Fail(command.number, f"a TPDU of {len(command.tpdu)} octets"))
-        elif state is RsproState.OPERATIONAL:
-            self.transmit(command)
-        elif state is RsproState.HOLDING:
-            self.set(command=command)
-        else:
-            self.actions.append(Fail(command.number, f"no remote card ({state})"))
-
     # Time
 
     def _tick(self) -> None:
@@ -303,9 +231,11 @@ class _Rules(Turn):
         session, now_s = self.session, self.now_s
         if session.atr_due_s is not None and now_s >= session.atr_due_s:
             self.lose(BANKD, f"no ATR within {ATR_TIMEOUT_S:.0f} s")
-        if session.command_due_s is not None and now_s >= session.command_due_s:
+        if session.flight is not None and now_s >= session.flight.due_s:
             self.lose(BANKD, f"no answer to a TPDU within {TPDU_TIMEOUT_S:.0f} s")
         if session.hold_until_s is not None and now_s >= session.hold_until_s:
+            if self.session.repeats:
+                self.lose(BANKD, "the card was not prepared in time")
             self.withdraw(f"the card did not come back within {session.rules.hold_s:.0f} s")
 
     def _tick_link(self, peer: ComponentType) -> None:

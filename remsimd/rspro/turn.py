@@ -1,6 +1,7 @@
 """The state of an RSPRO session, and the moves that its rules are made of."""
 
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from typing import Any
 
 from remsimd.assignment import Assignment, Endpoint
@@ -10,19 +11,43 @@ from remsimd.rspro import pdu
 from remsimd.rspro.link import Link, Phase, Send
 from remsimd.rspro.pdu import BankSlot, ClientSlot, ComponentType, Message
 from remsimd.rspro.rules import Address, Rules
-from remsimd.rspro.session_events import Action, Command, Fail, LinkReport, Trouble, Withdraw
+from remsimd.rspro.selection import FRESH, Selection, Step
+from remsimd.rspro.session_events import Action, Command, Fail, LinkReport, Offer, Trouble, Withdraw
 
 SERVER, BANKD = ComponentType.SERVER, ComponentType.BANKD
 TPDU_TIMEOUT_S = 25.0
 """An answer that is not there by then is not awaited: it could be taken for the next one."""
 TAG_MAX = 2**31 - 1
+RESET_ON = pdu.SlotPhysStatus(reset_active=True)
+RESET_OFF = pdu.SlotPhysStatus(reset_active=False)
+
+
+class Purpose(Enum):
+    """Why a TPDU is on its way; answers carry no number, so there is one at most."""
+
+    COMMAND = "command"
+    """The modem waits for its answer."""
+    REPEAT = "repeat"
+    """It brings a fresh card to where the modem believes it to be."""
+    ABANDONED = "abandoned"
+    """The modem asked it and then reset its card: the answer is for nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """A TPDU on its way to the card, given up at `due_s`."""
+
+    purpose: Purpose
+    due_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """`atr` is that of the card session on the present bankd connection, `offered` what the
     modem was shown; between the two lies the hold. `command` is the modem's unanswered TPDU;
-    it is on its way while `command_due_s` is set, else it waits for the card to come back.
+    it is on its way while `flight` says so, else it waits for the card. `selection` is the
+    state the modem believes the card to be in, `repeats` what is still to be repeated of it;
+    `unstarted` is set while a card was shown anew and the modem has not begun with it.
     `note` says for people why the card is not there, beside the connections' own troubles."""
 
     rules: Rules
@@ -37,8 +62,11 @@ class Session:
     atr_due_s: float | None = None
     hold_until_s: float | None = None
     command: Command | None = None
-    command_due_s: float | None = None
+    flight: Flight | None = None
+    selection: Selection = FRESH
+    repeats: tuple[Step, ...] = ()
     contacts: pdu.SlotPhysStatus | None = None
+    unstarted: bool = False
     last_tag: int = 0
     note: str = "no assignment"
 
@@ -63,7 +91,8 @@ class Session:
     def deadline_s(self) -> float | None:
         """When the next Tick is due at the latest; None when nothing is awaited."""
         links_s = (self.server.deadline_s, self.bankd.deadline_s)
-        times = (*links_s, self.command_due_s, self.hold_until_s, self.atr_due_s)
+        flight_s = None if self.flight is None else self.flight.due_s
+        times = (*links_s, flight_s, self.hold_until_s, self.atr_due_s)
         return min((time for time in times if time is not None), default=None)
 
 
@@ -118,34 +147,57 @@ class Turn:
     def unmap(self, reason: str) -> None:
         self.withdraw(reason)
         self.stop(BANKD)
-        self.set(bank_slot=None, atr=None, atr_due_s=None, note=reason)
+        self.set(bank_slot=None, atr=None, atr_due_s=None, flight=None, repeats=(), note=reason)
 
     def bankd_gone(self, reason: str) -> None:
         """The card session ended; the modem may keep its card for the grace time."""
-        if self.session.command_due_s is not None:
+        flight = self.session.flight
+        if flight is not None and flight.purpose is Purpose.COMMAND:
             self.fail_command(reason)
-        self.set(atr=None, atr_due_s=None, note="")
+        self.set(atr=None, atr_due_s=None, flight=None, repeats=(), note="")
         if self.session.offered is not None and self.session.hold_until_s is None:
             self.set(hold_until_s=self.now_s + self.session.rules.hold_s)
 
+    def offer(self, atr: bytes) -> None:
+        """Show the modem a card that it knows nothing of yet."""
+        self.fail_command("another card answered")
+        self.set(atr=atr, offered=atr, hold_until_s=None, repeats=(), selection=FRESH, unstarted=False)
+        self.actions.append(Offer(atr))
+
+    def renew(self, reason: str) -> None:
+        """Make the modem start anew with the card that answers now: take it away and show it."""
+        atr = self.session.offered
+        assert atr is not None  # noqa: S101 - only a card that is shown is shown anew
+        self.withdraw(reason)
+        self.trouble(reason)
+        self.offer(atr)
+        # A modem that has not noticed the change asks on where it was; where the frontend tells
+        # of resets, it gets no answer before one.
+        self.set(unstarted=self.session.contacts is not None)
+        # What was repeated so far must not be found there by a modem that resets nothing itself.
+        self.send_contacts(RESET_ON)
+        self.send_contacts(self.session.contacts or RESET_OFF)
+
     def transmit(self, command: Command) -> None:
+        self.set(command=command)
+        self.send_tpdu(command.tpdu, Purpose.COMMAND)
+
+    def send_tpdu(self, tpdu: bytes, purpose: Purpose) -> None:
         session = self.session
         assert session.client_slot is not None  # noqa: S101 - a card was offered: both are known
         assert session.bank_slot is not None  # noqa: S101
-        self.set(command=command, command_due_s=self.now_s + TPDU_TIMEOUT_S)
-        self.send(
-            BANKD,
-            pdu.TpduModemToCard(session.client_slot, session.bank_slot, pdu.WHOLE_TPDU, command.tpdu),
-        )
+        self.set(flight=Flight(purpose, self.now_s + TPDU_TIMEOUT_S))
+        self.send(BANKD, pdu.TpduModemToCard(session.client_slot, session.bank_slot, pdu.WHOLE_TPDU, tpdu))
 
     def tell_contacts(self) -> None:
         """Pass the slot's state on; a bankd's worker remembers that of its previous client."""
+        if self.session.contacts is not None and self.session.atr is not None:
+            self.send_contacts(self.session.contacts)
+
+    def send_contacts(self, contacts: pdu.SlotPhysStatus) -> None:
         session = self.session
-        if session.contacts and session.client_slot and session.bank_slot and session.atr is not None:
-            self.send(
-                BANKD,
-                pdu.ClientSlotStatusInd(session.client_slot, session.bank_slot, session.contacts),
-            )
+        if session.client_slot is not None and session.bank_slot is not None:
+            self.send(BANKD, pdu.ClientSlotStatusInd(session.client_slot, session.bank_slot, contacts))
 
     def withdraw(self, reason: str) -> None:
         self.fail_command(reason)
@@ -154,10 +206,13 @@ class Turn:
         self.set(offered=None, hold_until_s=None)
 
     def fail_command(self, reason: str) -> None:
-        command = self.session.command
+        """Tell the modem's side that no answer comes; one that still comes is for nobody."""
+        command, flight = self.session.command, self.session.flight
         if command is not None:
             self.actions.append(Fail(command.number, reason))
-        self.set(command=None, command_due_s=None)
+        if flight is not None and flight.purpose is Purpose.COMMAND:
+            self.set(flight=replace(flight, purpose=Purpose.ABANDONED))
+        self.set(command=None)
 
     # Bookkeeping
 

@@ -1,6 +1,7 @@
 """GPIO lines through the character device; the only module that knows gpiod."""
 
 import asyncio
+import errno
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -15,6 +16,7 @@ log = logging.getLogger(__name__)
 
 CONSUMER = "remsimd"
 DEVICES = Path("/dev")
+EXPORTS = Path("/sys/class/gpio")
 
 
 class Lines(Protocol):
@@ -37,50 +39,106 @@ class GpiodLines:
     A line is requested once and then only reconfigured, so that it never floats or pulses
     between two values. The kernel releases it when the daemon ends; whether it then keeps its
     value is the chip driver's choice, so the daemon leaves every line as it should stay.
+
+    A line that the device tree exports (OpenWrt's gpio-export) is held by the kernel for ever
+    and has no other name than its folder in `exports`; it is driven there, by that name.
     """
 
-    def __init__(self) -> None:
-        self._requests: dict[GpioLine, tuple[gpiod.LineRequest, int]] = {}
+    def __init__(self, exports: Path = EXPORTS) -> None:
+        self._exports = exports
+        self._held: dict[GpioLine, _Held] = {}
 
     async def set(self, line: GpioLine, value: bool) -> None:
         """Drive `line`; the few microseconds of the system call are spent on the loop."""
-        import gpiod
-
-        level = gpiod.line.Value.ACTIVE if value else gpiod.line.Value.INACTIVE
         try:
-            if line not in self._requests:
-                self._requests[line] = await asyncio.to_thread(_request, line, level)
-            request, offset = self._requests[line]
-            request.set_value(offset, level)
+            if line not in self._held:
+                self._held[line] = await asyncio.to_thread(self._hold, line, value)
+            self._held[line].set(value)
         except (OSError, ValueError) as error:
             raise GpioError(f"GPIO line {line} cannot be set: {error}") from error
         log.debug("GPIO %s = %d", line, value)
 
     async def get(self, line: GpioLine) -> bool:
         """The value last driven, or, for a line not requested yet, what the pin shows."""
-        import gpiod
-
         try:
-            if line not in self._requests:
-                return await asyncio.to_thread(_peek, line)
-            request, offset = self._requests[line]
-            return bool(request.get_value(offset) == gpiod.line.Value.ACTIVE)
+            if line in self._held:
+                return self._held[line].get()
+            exported = self._exported(line)
+            return await asyncio.to_thread(_peek, line) if exported is None else exported.get()
         except (OSError, ValueError) as error:
             raise GpioError(f"GPIO line {line} cannot be read: {error}") from error
 
     async def close(self) -> None:
         """Give the lines back to the kernel."""
-        for request, _ in self._requests.values():
-            request.release()
-        self._requests.clear()
+        for held in self._held.values():
+            held.release()
+        self._held.clear()
+
+    def _hold(self, line: GpioLine, value: bool) -> "_Held":
+        return self._exported(line) or _request(line, value)
+
+    def _exported(self, line: GpioLine) -> "_Exported | None":
+        if line.name is None:
+            return None
+        path = self._exports / line.name / "value"
+        return _Exported(path) if path.exists() else None
 
 
-def _request(line: GpioLine, level: "gpiod.line.Value") -> tuple["gpiod.LineRequest", int]:
+class _Held(Protocol):
+    """A line that is ours to drive."""
+
+    def set(self, value: bool) -> None: ...
+
+    def get(self) -> bool: ...
+
+    def release(self) -> None: ...
+
+
+class _Exported:
+    """A line that the device tree exports as an output, by its file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def set(self, value: bool) -> None:
+        self._path.write_text("1" if value else "0", encoding="ascii")
+
+    def get(self) -> bool:
+        return self._path.read_text(encoding="ascii").strip() == "1"
+
+    def release(self) -> None:
+        """It stays exported, with its value."""
+
+
+class _Requested:
+    """A line requested from its chip."""
+
+    def __init__(self, request: "gpiod.LineRequest", offset: int) -> None:
+        self._request = request
+        self._offset = offset
+
+    def set(self, value: bool) -> None:
+        import gpiod
+
+        level = gpiod.line.Value.ACTIVE if value else gpiod.line.Value.INACTIVE
+        self._request.set_value(self._offset, level)
+
+    def get(self) -> bool:
+        import gpiod
+
+        return bool(self._request.get_value(self._offset) == gpiod.line.Value.ACTIVE)
+
+    def release(self) -> None:
+        self._request.release()
+
+
+def _request(line: GpioLine, value: bool) -> _Requested:
     import gpiod
 
     path, offset = _locate(line)
+    level = gpiod.line.Value.ACTIVE if value else gpiod.line.Value.INACTIVE
     settings = gpiod.LineSettings(direction=gpiod.line.Direction.OUTPUT, output_value=level)
-    return gpiod.request_lines(path, consumer=CONSUMER, config={offset: settings}), offset
+    return _Requested(_requested(line, path, offset, settings), offset)
 
 
 def _peek(line: GpioLine) -> bool:
@@ -88,8 +146,24 @@ def _peek(line: GpioLine) -> bool:
 
     path, offset = _locate(line)
     settings = gpiod.LineSettings(direction=gpiod.line.Direction.AS_IS)
-    with gpiod.request_lines(path, consumer=CONSUMER, config={offset: settings}) as request:
+    with _requested(line, path, offset, settings) as request:
         return bool(request.get_value(offset) == gpiod.line.Value.ACTIVE)
+
+
+def _requested(line: GpioLine, path: str, offset: int, settings: "gpiod.LineSettings") -> "gpiod.LineRequest":
+    """The line from its chip; one that somebody else holds is an error that names the holder."""
+    import gpiod
+
+    try:
+        return gpiod.request_lines(path, consumer=CONSUMER, config={offset: settings})
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        with gpiod.Chip(path) as chip:
+            holder = chip.get_line_info(offset).consumer or "somebody who gives no name"
+        raise GpioError(
+            f"GPIO line {line} is held by {holder!r}; end that program, or take the line out of its hands"
+        ) from error
 
 
 def _locate(line: GpioLine) -> tuple[str, int]:

@@ -9,11 +9,12 @@ from typing import Protocol
 from modems.errors import ModemError
 from modems.facts import Sim
 from remsimd.config.model import ModemConfig, SimSource
-from remsimd.errors import RemsimError, SwitchError
+from remsimd.errors import FrontendError, RemsimError, SwitchError
 from remsimd.log import mask
 from remsimd.sim.frontend import Frontend
 from remsimd.sim.gpio import Lines
 from remsimd.sim.journal import Journal, JournalEntry
+from remsimd.sim.mux import make_mux
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,8 @@ class ModemControl(Protocol):
     async def set_radio(self, on: bool) -> None: ...
 
     async def reset(self) -> None: ...
+
+    async def select_slot(self, slot: int) -> None: ...
 
     async def fresh_sim(self, timeout_s: float) -> Sim: ...
 
@@ -65,48 +68,91 @@ class SimSwitch:
         self._config = config
         self._modem = modem
         self._frontend = frontend
-        self._lines = lines
+        self._mux = make_mux(config, lines, modem)
         self._journal = journal
         self._redial = redial
+        self._asleep = True
+
+    @property
+    def asleep(self) -> bool:
+        """Whether the radio may still be parked: by a daemon that was killed, or a modem that vanished."""
+        return self._asleep
+
+    async def wake(self) -> None:
+        """Wake the radio as soon as the modem is there; one that refuses is not asked again."""
+        while self._asleep:
+            await self._modem.wait_present()
+            await self._set_radio(True)
+            self._asleep = not self._modem.present
+
+    @property
+    def needs_modem(self) -> bool:
+        """Whether even the wiring can only be moved while the modem is there."""
+        return self._mux is not None and self._mux.needs_modem
 
     async def modem_there(self) -> None:
         """Wait for the modem: a card cannot be shown to one that is not there."""
         await self._modem.wait_present()
 
-    async def move(self, current: SimSource, target: Target) -> None:
+    async def move(self, current: SimSource, target: Target) -> str | None:
         """Put the modem on the target's card, and see that it reads that card.
 
-        For the local card the wiring is enough while the modem is not there. Raises
-        `SwitchError` when the modem does not read the wanted card, `GpioError` or
-        `FrontendError` when the wiring does not obey; the hardware is then where the last step
-        left it and the journal says so, and the caller decides whether to go back.
+        For the local card the wiring is enough while the modem is not there. Returns why the
+        modem does not read the local card, where it does not: there is nowhere else to go.
+        Raises `SwitchError` when it does not read the wanted remote card, and `SwitchError`,
+        `GpioError` or `FrontendError` when the wiring does not obey; the hardware is then where
+        the last step left it and the journal says so, and the caller decides whether to go back.
         """
         name = self._config.name
         self._journal.write(JournalEntry(current, moving_to=target.source))
-        await self._quietly("park the radio", self._modem.set_radio(False))
+        await self._set_radio(False)
         await self.connect(target)
-        await self._quietly("wake the radio", self._modem.set_radio(True))
+        await self._set_radio(True)
+        trouble = None
         if target.source is SimSource.REMOTE or self._modem.present:
-            sim = await self._read_card(target)
-            log.info("%s: reads ICCID %s on the %s card", name, mask(sim.iccid), target.source)
+            try:
+                sim = await self._read_card(target)
+            except SwitchError as error:
+                if target.source is SimSource.REMOTE:
+                    raise
+                trouble = str(error)
+            else:
+                log.info("%s: reads ICCID %s on the %s card", name, mask(sim.iccid), target.source)
         self._journal.write(JournalEntry(target.source))
         if self._config.interface is not None:
             await self._redial(self._config.interface)
+        return trouble
 
-    async def release(self) -> None:
-        """Leave the modem on its local card, quickly: the daemon ends and can watch nothing."""
-        for step in (self._modem.set_radio(False), self.connect(Target(SimSource.LOCAL))):
-            await self._within(RELEASE_STEP_S, step)
-        self._journal.write(JournalEntry(SimSource.LOCAL))
+    async def release(self, current: SimSource) -> bool:
+        """Leave the modem on its local card, quickly: the daemon ends and can watch nothing.
+
+        Returns whether the wiring obeyed; where it did not, the next start finishes it.
+        """
+        self._journal.write(JournalEntry(current, moving_to=SimSource.LOCAL))
+        await self._within(RELEASE_STEP_S, self._modem.set_radio(False))
+        wired = await self._within(RELEASE_STEP_S, self.connect(Target(SimSource.LOCAL)))
+        if wired:
+            self._journal.write(JournalEntry(SimSource.LOCAL))
         await self._within(RELEASE_STEP_S, self._modem.set_radio(True))
+        return wired
 
     async def connect(self, target: Target) -> None:
-        """Only the wiring: card out of the frontend or into it, and the mux line."""
+        """Only the wiring: card out of the frontend, the mux line, the card into the frontend.
+
+        A remote card that replaces another one is taken out all the same: the modem has to
+        notice the change, or it would go on where it was with a card that knows nothing of it.
+        """
         remote = target.source is SimSource.REMOTE
-        if self._frontend is not None and not remote:
-            await self._frontend.remove()
-        if self._config.sim_select_line is not None:
-            await self._lines.set(self._config.sim_select_line, self._config.sim_select_remote is remote)
+        if self._frontend is not None:
+            try:
+                await self._frontend.remove()
+            except FrontendError as error:
+                # The way to the local card must not depend on a board that may be unplugged.
+                if remote or self._mux is None:
+                    raise
+                log.warning("%s: the remote card is not taken out: %s", self._config.name, error)
+        if self._mux is not None:
+            await self._mux.select(target.source)
         if self._frontend is not None and remote and target.atr is not None:
             await self._frontend.insert(target.atr)
 
@@ -129,17 +175,26 @@ class SimSwitch:
             )
         return sim
 
-    async def _within(self, seconds: float, step: Awaitable[None]) -> None:
+    async def _within(self, seconds: float, step: Awaitable[None]) -> bool:
         try:
             async with asyncio.timeout(seconds):
                 await step
         except (ModemError, RemsimError, TimeoutError) as error:
             log.warning("%s: on the way back to the local card: %s", self._config.name, error)
+            return False
+        return True
 
-    async def _quietly(self, what: str, step: Awaitable[None]) -> None:
+    async def _set_radio(self, on: bool) -> None:
+        self._asleep = True
+        done = await self._quietly(f"{'wake' if on else 'park'} the radio", self._modem.set_radio(on))
+        self._asleep = not (on and done)
+
+    async def _quietly(self, what: str, step: Awaitable[None]) -> bool:
         """A step that a missing or stubborn modem must not stop: the wiring moves all the same."""
         try:
             await step
         except ModemError as error:
             level = logging.WARNING if self._modem.present else logging.DEBUG
             log.log(level, "%s: could not %s: %s", self._config.name, what, error)
+            return False
+        return True

@@ -1,13 +1,16 @@
 """An emulated osmo-remsim-bankd: a reader full of cards, lent to whom the server says."""
 
 import asyncio
+import contextlib
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from typing import TypeVar
 
 from remsimd.rspro import pdu
 from remsimd.rspro.pdu import BankSlot, ClientSlot, ComponentIdentity, ComponentType, ResultCode, RsproPdu
 from simlab.bank.cards import CardData
+from simlab.bank.pcsc import PcscCard, PcscError
 from simlab.bank.peer import Peer, Trace
 from simlab.bank.quirks import DEPLOYED, Quirks
 from simlab.bank.usim import Usim
@@ -19,19 +22,22 @@ NO_FLAGS = pdu.TpduFlags(
 TPDU_OCTETS = range(5, 261)
 RECONNECT_S = 1.0
 
+T = TypeVar("T")
+
 
 class Bankd:
     """A bankd listening on `host`, serving from `async with` to its end.
 
-    `cards` are in their slots; `mappings` may be filled directly where no server is used.
-    `usims` are the cards, by slot: taking one out makes its slot empty. A `trace` hears the
-    frames of the client connections.
+    `cards` are in their slots, `readers` are real ones, by slot; `mappings` may be filled
+    directly where no server is used. `usims` are all cards by slot: taking one out makes its
+    slot empty. A `trace` hears the frames of the client connections.
     """
 
     def __init__(
         self,
         cards: Iterable[CardData],
         *,
+        readers: Mapping[int, PcscCard] | None = None,
         bank_id: int = 1,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -43,7 +49,8 @@ class Bankd:
         self.host = host
         self.port = port
         self.quirks = quirks
-        self.usims = {card.slot: Usim(card) for card in cards}
+        self.usims: dict[int, Usim | PcscCard] = {card.slot: Usim(card) for card in cards}
+        self.usims.update(readers or {})
         self.slots = max(self.usims, default=0) + 1
         self.mappings: dict[BankSlot, ClientSlot] = {}
         self._server = server
@@ -177,7 +184,7 @@ class _Worker:
         self.client: ClientSlot | None = None
         self.bank: BankSlot | None = None
         self._bankd = bankd
-        self._usim: Usim | None = None
+        self._usim: Usim | PcscCard | None = None
         self._vcc, self._reset = True, False
 
     async def run(self) -> None:
@@ -193,8 +200,11 @@ class _Worker:
         usim = self._bankd.usims.get(self.bank.slot_nr) if self.bank is not None else None
         if usim is None or self.client is None:
             return False
+        try:
+            await _in_thread(usim, usim.reset)
+        except PcscError:
+            return False
         self._usim = usim
-        usim.reset()
         await self.peer.send(pdu.SetAtrReq(self.client, usim.atr))
         return True
 
@@ -206,7 +216,7 @@ class _Worker:
             case pdu.TpduModemToCard():
                 return await self._tpdu(request.msg)
             case pdu.ClientSlotStatusInd(_, _, status):
-                self._contacts(status)
+                await self._contacts(status)
         return True
 
     async def _connect(self, request: RsproPdu, client: ClientSlot | None) -> bool:
@@ -237,17 +247,27 @@ class _Worker:
         if len(message.data) not in TPDU_OCTETS or self._bankd.usims.get(bank.slot_nr) is not usim:
             return False
         if self._bankd.quirks.answer_tpdus:
-            answer = usim.transmit(message.data)
+            try:
+                answer = await _in_thread(usim, lambda: usim.transmit(message.data))
+            except PcscError:
+                return False
             await self.peer.send(pdu.TpduCardToModem(bank, client, NO_FLAGS, answer))
         return True
 
-    def _contacts(self, status: pdu.SlotPhysStatus) -> None:
+    async def _contacts(self, status: pdu.SlotPhysStatus) -> None:
         """Reset the card on the edges that the deployed bankd looks for."""
         vcc = self._vcc if status.vcc_present is None else status.vcc_present
         fell, rose = self._vcc and not vcc, status.reset_active and not self._reset
         self._vcc, self._reset = vcc, status.reset_active
         if (fell or rose) and self._usim is not None:
-            self._usim.reset()
+            # The deployed bankd swallows what goes wrong here; the next TPDU will show it.
+            with contextlib.suppress(PcscError):
+                await _in_thread(self._usim, self._usim.reset)
+
+
+async def _in_thread(card: Usim | PcscCard, call: Callable[[], T]) -> T:
+    """Let a real card think without holding up the others."""
+    return await asyncio.to_thread(call) if isinstance(card, PcscCard) else call()
 
 
 def _close(sock: socket.socket, _: asyncio.Task[None]) -> None:

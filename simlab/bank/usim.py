@@ -174,6 +174,7 @@ class Usim:
         if not data or len(data) % 2:
             raise Refusal(WRONG_LENGTH)
         place: Directory | Elementary = start or self._mf
+        above = self._directory
         for position in range(0, len(data), 2):
             fid = int.from_bytes(data[position : position + 2], "big")
             if fid == ADF_USIM and self._application is not None:
@@ -182,7 +183,11 @@ class Usim:
             found = place.find(fid) if isinstance(place, Directory) else None
             if found is None:
                 raise Refusal(NOT_FOUND)
+            if isinstance(place, Directory):
+                above = place
             place = found
+        if isinstance(place, Elementary):
+            self._directory = above
         return place
 
     def _status(self, tpdu: bytes) -> bytes:

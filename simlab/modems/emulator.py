@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-import re
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -11,8 +9,9 @@ from types import TracebackType
 from typing import Self
 
 from modems.transcript import Transcript
-from simlab.modems.interpreter import Interpreter, load_script
-from simlab.modems.pty import ModemTty
+from simlab.modems.interpreter import load_script
+from simlab.modems.line import CommandLine
+from simlab.modems.orders import EnterPin, Restart, SetRadio, SetSlot, order
 from simlab.modems.sim import ModemSim, SimFailure
 from simlab.modems.state import SETTABLE, ModemState, Timing
 
@@ -21,10 +20,6 @@ __all__ = ["Attach", "EmulatedModem", "ModemState", "Timing", "accept_all", "loa
 log = logging.getLogger(__name__)
 
 DEFAULT_TIMING = Timing()
-COMMANDS_KEPT = 1000
-
-_SET_CFUN = re.compile(r"AT\+CFUN=(\d+)(?:,([01]))?", re.IGNORECASE)
-_SET_SLOT = re.compile(r"AT\+QUIMSLOT=(\d)", re.IGNORECASE)
 
 
 class _Card(StrEnum):
@@ -33,6 +28,7 @@ class _Card(StrEnum):
     ABSENT = "no-sim"
     READING = "sim-busy"
     FAILED = "sim-failure"
+    LOCKED = "sim-pin"
     READY = "card-ready"
 
 
@@ -44,12 +40,11 @@ async def accept_all(sim: ModemSim) -> bool:
     return True
 
 
-class EmulatedModem:
+class EmulatedModem(CommandLine):
     """A modem that answers from `script` at `link_path`, from `async with` to its end.
 
     `sim` is the card in slot 1, `attach` decides whether the network accepts it, `values` override the
-    script's (mcc, mnc, imei ...). `muted` makes the modem swallow commands, as a hung firmware does;
-    `commands` are the last ones it executed.
+    script's (mcc, mnc, imei ...). With a `pin` the card asks for it after every power-on.
     """
 
     def __init__(
@@ -61,26 +56,20 @@ class EmulatedModem:
         attach: Attach = accept_all,
         timing: Timing = DEFAULT_TIMING,
         values: Mapping[str, str] | None = None,
+        pin: str | None = None,
     ) -> None:
-        self.muted = False
-        self.commands: deque[str] = deque(maxlen=COMMANDS_KEPT)
-        self._interpreter = Interpreter(script, values or {})
-        self._tty = ModemTty(
-            link_path, self._on_bytes, piece_bytes=timing.piece_bytes, piece_s=timing.piece_s
-        )
+        super().__init__(script, link_path, timing=timing, values=values or {})
         self._attach = attach
-        self._timing = timing
         self._sims: dict[int, ModemSim] = {} if sim is None else {1: sim}
         self._slot = 1
         self._slots = int(script.values.get("slots", "1"))
+        self._pin, self._unlocked = pin, False
+        self._service = ""
         self._drawer_open = False
-        self._signal = True
+        self._network = ModemState.REGISTERED
         self._cfun = 1
         self._card = _Card.ABSENT
         self._registration = ModemState.SEARCHING
-        self._partial = ""
-        self._interrupting: list[str] = []
-        self._todo: asyncio.Queue[str] = asyncio.Queue()
         self._changed = asyncio.Event()
         self._life: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -124,7 +113,7 @@ class EmulatedModem:
             return ModemState.RADIO_OFF
         if self._card is not _Card.READY:
             return ModemState(self._card.value)
-        return self._registration if self._signal else ModemState.NO_SIGNAL
+        return self._registration if self._network is ModemState.REGISTERED else self._network
 
     async def wait_for(self, *states: ModemState) -> ModemState:
         """Wait until the modem is in one of `states`, and return it."""
@@ -133,9 +122,10 @@ class EmulatedModem:
         return self.state
 
     def set_state(self, state: ModemState) -> None:
-        """Bring about REGISTERED, NO_SIGNAL, NO_SIM or GONE; raises ValueError for the others.
+        """Bring about a state of SETTABLE; raises ValueError for the others, which come about by themselves.
 
-        REGISTERED undoes the other three and lets the modem register, if its card and the network agree.
+        REGISTERED undoes the others and lets the modem register, if its card and the network agree.
+        SEARCHING is a network that lets the modem wait, LIMITED one that serves other people's cards.
         NO_SIM pulls whatever card there is; the card goes back in with the next other state.
         """
         if state not in SETTABLE:
@@ -144,13 +134,21 @@ class EmulatedModem:
             self._unplug()
             return
         drawer_open, self._drawer_open = self._drawer_open, state is ModemState.NO_SIM
-        signal, self._signal = self._signal, state is not ModemState.NO_SIGNAL
+        network, self._network = self._network, state
+        if state is ModemState.NO_SIM:
+            self._network = ModemState.REGISTERED
         if not self._tty.plugged:
             self._plug_in()
         elif drawer_open != self._drawer_open:
             self._read_card()
-        elif signal != self._signal:
+        elif network != self._network:
             self._register()
+
+    def set_service(self, service: str) -> None:
+        """Serve the modem by "lte", "nsa", "sa" or "ca" where the script has it; "" is the script's usual."""
+        self._service = service
+        if self.state is ModemState.REGISTERED:
+            self._enter(self._serving_section())
 
     def set_sim(self, sim: ModemSim | None, *, slot: int = 1) -> None:
         """Put a card into a slot, or pull it; the modem notices when the slot is the active one."""
@@ -161,22 +159,13 @@ class EmulatedModem:
         if slot == self._slot and self._tty.plugged:
             self._read_card()
 
-    def emit(self, line: str) -> None:
-        """Send an unsolicited line, if the modes that commands set allow it."""
-        shaped = self._interpreter.urc(line)
-        if shaped is not None:
-            self._tty.say(f"\r\n{shaped}\r\n")
-
-    def interrupt_next_answer(self, line: str) -> None:
-        """Send `line` in the middle of the next answer: after its first line."""
-        self._interrupting.append(line)
-
     # Comings and goings
 
     def _plug_in(self) -> None:
         self._cancel_restart()
         self._interpreter.power_on()
         self._cfun = 1
+        self._unlocked = False
         self._partial = ""
         self._tty.plug_in()
         self._enter("boot")
@@ -217,7 +206,7 @@ class EmulatedModem:
         self._stop_life()
         self._registration = ModemState.SEARCHING
         sim = self._sims.get(self._slot)
-        if self.state in {ModemState.NO_SIGNAL, ModemState.RADIO_OFF}:
+        if self._network is not ModemState.REGISTERED or self.state is ModemState.RADIO_OFF:
             self._enter(self.state.value)
         elif sim is not None and self._card is _Card.READY:
             self._start_life(self._join(sim))
@@ -234,6 +223,11 @@ class EmulatedModem:
             self._notify()
             return
         self._interpreter.values.update(iccid=iccid, imsi=imsi)
+        if self._pin is not None and not self._unlocked:
+            self._card = _Card.LOCKED
+            self._enter(_Card.LOCKED.value)
+            self._notify()
+            return
         self._card = _Card.READY
         self._enter(_Card.READY.value)
         self._notify()
@@ -247,7 +241,7 @@ class EmulatedModem:
         while (accepted := await self._try_attach(sim)) is None:
             await asyncio.sleep(self._timing.retry_s)
         self._registration = ModemState.REGISTERED if accepted else ModemState.DENIED
-        self._enter(self._registration.value)
+        self._enter(self._serving_section() if accepted else self._registration.value)
         self._notify()
 
     async def _try_attach(self, sim: ModemSim) -> bool | None:
@@ -277,71 +271,75 @@ class EmulatedModem:
 
     # Commands and answers
 
-    def _on_bytes(self, data: bytes) -> None:
-        for character in data.decode("latin-1"):
-            if self._interpreter.echo and not self.muted:
-                self._tty.say(character)
-            if character != "\r":
-                self._partial += character
-                continue
-            command, self._partial = self._partial.strip(), ""
-            if command and not self.muted:
-                self._todo.put_nowait(command)
-
-    async def _execute_all(self) -> None:
-        while True:
-            command = await self._todo.get()
-            await asyncio.sleep(self._timing.answer_s)
-            self.commands.append(command)
-            self._execute(command)
-
     def _execute(self, command: str) -> None:
-        if match := _SET_CFUN.fullmatch(command):
-            self._set_cfun(int(match[1]), restart=match[2] == "1")
-        elif match := _SET_SLOT.fullmatch(command):
-            self._set_slot(int(match[1]))
-        elif command.upper() == "AT+CFUN?":
-            self._reply([f"+CFUN: {self._cfun}", "OK"])
-        else:
-            self._interpreter.values["slot"] = str(self._slot)
-            self._reply(self._interpreter.answer(command, self._sections()))
+        match order(command, self._interpreter.values):
+            case SetRadio(level):
+                self._set_cfun(level)
+            case Restart():
+                self._reply(["OK"])
+                self._restart_soon()
+            case SetSlot(slot, restarts):
+                self._set_slot(slot, restarts=restarts)
+            case EnterPin(pin) if self._card is _Card.LOCKED:
+                self._enter_pin(pin)
+            case _ if command.upper() == "AT+CFUN?":
+                self._reply([f"+CFUN: {self._cfun}", "OK"])
+            case _:
+                base = int(self._interpreter.values.get("slot_base", "1"))
+                self._interpreter.values["slot"] = str(self._slot - 1 + base)
+                self._reply(self._interpreter.answer(command, self._sections()))
 
     def _sections(self) -> list[str]:
         """Where the script is looked up: what the card says, then what the network says, then the rest."""
-        network = ModemState.RADIO_OFF if self._cfun != 1 else ModemState.NO_SIGNAL
-        if self._cfun == 1 and self._signal:
+        network = ModemState.RADIO_OFF if self._cfun != 1 else self._network
+        if network is ModemState.REGISTERED:
             network = self._registration
-        return [self._card.value, *([network.value] if self._card is not _Card.ABSENT else []), ""]
+        served = [network.value] if self._card is not _Card.ABSENT else []
+        if served and network is ModemState.REGISTERED:
+            served.insert(0, self._serving_section())
+        return [self._card.value, *served, ""]
 
-    def _set_cfun(self, level: int, *, restart: bool) -> None:
+    def _serving_section(self) -> str:
+        name = f"{ModemState.REGISTERED.value}-{self._service}"
+        known = self._service and name in self._interpreter.script.sections
+        return name if known else ModemState.REGISTERED.value
+
+    def _enter_pin(self, pin: str) -> None:
+        if pin != self._pin:
+            self._reply(["+CME ERROR: 16"])
+            return
+        self._reply(["OK"])
+        self._unlocked = True
+        self._read_card()
+
+    def _set_cfun(self, level: int) -> None:
         if level not in {0, 1, 4}:
             self._reply(["ERROR"])
             return
         self._reply(["OK"])
-        if restart:
-            loop = asyncio.get_running_loop()
-            self._restart = loop.call_later(self._timing.restart_s, self._power_cycle)
-            return
         powered_up, self._cfun = self._cfun == 0 and level != 0, level
         if powered_up:
             self._read_card()
         else:
             self._register()
 
+    def _restart_soon(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._restart = loop.call_later(self._timing.restart_s, self._power_cycle)
+
     def _power_cycle(self) -> None:
         self._unplug()
         self._restart = asyncio.get_running_loop().call_later(self._timing.restart_s, self._plug_in)
 
-    def _set_slot(self, slot: int) -> None:
+    def _set_slot(self, slot: int, *, restarts: bool) -> None:
         if not 1 <= slot <= self._slots or self._slots == 1:
             self._reply(["ERROR"])
             return
+        changed, self._slot = slot != self._slot, slot
+        if changed and restarts:
+            # Re-enumerating at once, before the OK is out.
+            self._power_cycle()
+            return
         self._reply(["OK"])
-        if slot != self._slot:
-            self._slot = slot
+        if changed:
             self._read_card()
-
-    def _reply(self, lines: list[str]) -> None:
-        urcs, self._interrupting = self._interrupting, []
-        for line in [*lines[:1], *urcs, *lines[1:]]:
-            self._tty.say(f"\r\n{line}\r\n")

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from modems.at.cme import CME_NAMES
-from modems.transcript import Transcript, fill, parse
+from modems.transcript import Section, Transcript, fill, parse
 
 SCRIPTS = Path(__file__).parent / "scripts"
 
@@ -25,8 +25,21 @@ _URC_MODES = {
 
 
 def load_script(name: str) -> Transcript:
-    """Return the script called `name`, such as "quectel-rm500q"; raises FileNotFoundError."""
-    return parse((SCRIPTS / f"{name}.txt").read_text(encoding="ascii"))
+    """Return the script called `name`, such as "quectel-rm500q"; raises FileNotFoundError.
+
+    A script whose value `base` names another one answers with that one's exchanges where it has none itself.
+    """
+    script = parse((SCRIPTS / f"{name}.txt").read_text(encoding="ascii"))
+    base = script.values.get("base")
+    return script if base is None else _upon(load_script(base), script)
+
+
+def _upon(base: Transcript, script: Transcript) -> Transcript:
+    sections = dict(base.sections)
+    for name, own in script.sections.items():
+        below = base.section(name)
+        sections[name] = Section(exchanges=(*own.exchanges, *below.exchanges), urcs=own.urcs or below.urcs)
+    return Transcript(values={**base.values, **script.values}, sections=sections)
 
 
 class Interpreter:

@@ -12,13 +12,24 @@ class ModemState(StrEnum):
     NO_SIM = "no-sim"  # nothing in the active slot
     SIM_BUSY = "sim-busy"  # the card is being read
     SIM_FAILURE = "sim-failure"  # the card does not answer
+    SIM_PIN = "sim-pin"  # the card waits for its PIN
     NO_SIGNAL = "no-signal"  # no network within reach
+    LIMITED = "limited"  # camped on a cell that gives no service
     SEARCHING = "searching"  # attaching
     DENIED = "denied"  # the network refused the card
     REGISTERED = "registered"
 
 
-SETTABLE = frozenset({ModemState.REGISTERED, ModemState.NO_SIGNAL, ModemState.NO_SIM, ModemState.GONE})
+SETTABLE = frozenset(
+    {
+        ModemState.REGISTERED,
+        ModemState.NO_SIGNAL,
+        ModemState.LIMITED,
+        ModemState.SEARCHING,
+        ModemState.NO_SIM,
+        ModemState.GONE,
+    }
+)
 """The states that somebody can bring about; the modem gets into the others by itself."""
 
 

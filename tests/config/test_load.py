@@ -113,6 +113,8 @@ def test_the_other_sections() -> None:
         config rspro
             option connect_mode bankd
             option bankd_host bank.example.com
+            option bank_id 1
+            option bank_slot 7
             option bankd_allow '192.0.2.0/24 2001:db8::/32'
             option client_id 0
             option via any
@@ -146,6 +148,8 @@ def test_the_other_sections() -> None:
     assert config.rspro == RsproConfig(
         connect_mode=ConnectMode.BANKD,
         bankd_host="bank.example.com",
+        bank_id=1,
+        bank_slot=7,
         bankd_allow=(ip_network("192.0.2.0/24"), ip_network("2001:db8::/32")),
         client_id=0,
         via="any",
@@ -218,8 +222,8 @@ VALUE_MISTAKES = [
     ("modem", "interface", "../wwan0", "name of an interface"),
     ("modem", "interface", "wwan 0", "name of an interface"),
     ("modem", "sim", "both", "allowed: local, remote"),
-    ("modem", "sim_slot", "8", "a whole number from 0 to 7"),
-    ("modem", "sim_slot", "-1", "a whole number from 0 to 7"),
+    ("modem", "sim_slot", "3", "a whole number from 1 to 2"),
+    ("modem", "sim_slot", "0", "a whole number from 1 to 2"),
     ("modem", "sim_select_line", "20", "gpiochip0:20"),
     ("modem", "sim_select_line", "sim 1", "the name of a GPIO line, or chip:offset"),
     ("modem", "sim_select_remote", "remote", "allowed: 1, 0"),
@@ -237,6 +241,8 @@ VALUE_MISTAKES = [
     ("rspro", "client_id", "1024", "from 0 to 1023"),
     ("rspro", "client_id", "router-001", "from 0 to 1023"),
     ("rspro", "bankd_allow", "192.0.2.1/24", "has host bits set"),
+    ("rspro", "client_id", "1024", "from 0 to 1023"),
+    ("rspro", "bank_slot", "-1", "from 0 to 1023"),
     ("rspro", "via", "no such", "name of a modem"),
     ("ionmesh", "url", "mesh.example.com:5000", "allowed: https://host:port"),
     ("ionmesh", "url", "ftp://mesh.example.com", "allowed: https://host:port"),
@@ -324,6 +330,12 @@ BETWEEN = [
         "r",
         "server_host",
         "must be set",
+    ),
+    (
+        REMOTE + "config rspro 'r'\n option client_id 1\n option bankd_host b\n option bank_id 1",
+        "r",
+        "bank_slot",
+        "nobody else says where our card is; allowed: 0 to 1023",
     ),
     ("config ionmesh\n option enabled 1", "@ionmesh[0]", "url", "must be set"),
     ("config ionmesh 'i'\n option url http://192.0.2.1:5000", "i", "url", "insecure 1"),

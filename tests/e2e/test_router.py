@@ -171,7 +171,7 @@ async def test_sighup_takes_a_good_configuration_and_refuses_a_bad_one(lab: Lab)
     status = await lab.remsimd.until(lambda s: bool(s["config_mistakes"]), "the bad configuration is refused")
     assert "primary.poll_interval = 'fast'" in status["config_mistakes"][0]
     assert on_the_remote_card(status)
-    lab.write_config(lab.config() + "\nconfig history 'history'\n\toption days '7'\n")
+    lab.write_config(lab.config() + "\n# a remark changes nothing\n")
     lab.router.signal(signal.SIGHUP)
     await lab.remsimd.entry(lambda e: e["text"] == "configuration applied: nothing changed", "applied")
     lab.write_config(lab.config().replace("option poll_interval '2'", "option poll_interval '3'"))

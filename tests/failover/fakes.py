@@ -35,11 +35,13 @@ class FakeKernel:
 
 @dataclass
 class FakeAir:
-    """A prober: devices in `dead` swallow probes; the others answer after `rtt_s`."""
+    """A prober: devices in `dead` swallow probes; the others answer after `rtt_s`, but for `mute` targets."""
 
     rtt_s: float = 0.05
     dead: set[str] = field(default_factory=set)
+    mute: set[ProbeTarget] = field(default_factory=set)
     asked: list[tuple[float, str]] = field(default_factory=list)
+    targets: list[tuple[ProbeTarget, ...]] = field(default_factory=list)
 
     async def round(
         self,
@@ -49,13 +51,17 @@ class FakeAir:
         answered: Callable[[ProbeTarget, float], None],
     ) -> tuple[float | None, ...]:
         self.asked.append((clock.monotonic(), device))
+        self.targets.append(tuple(targets))
         if device in self.dead or self.rtt_s > timeout_s:
             await asyncio.sleep(timeout_s)
             return tuple(None for _ in targets)
         await asyncio.sleep(self.rtt_s)
         for target in targets:
-            answered(target, self.rtt_s)
-        return tuple(self.rtt_s for _ in targets)
+            if target not in self.mute:
+                answered(target, self.rtt_s)
+        if self.mute & set(targets):
+            await asyncio.sleep(timeout_s - self.rtt_s)
+        return tuple(None if target in self.mute else self.rtt_s for target in targets)
 
 
 @dataclass

@@ -15,7 +15,7 @@ from typing import Any
 
 from modems.facts import Registration, RegistrationState
 from remsimd.bus import Bus, Stamped
-from remsimd.config.model import FailoverConfig, ProbeKind, ProbeTarget
+from remsimd.config.model import FailoverConfig, ProbeKind, ProbeTarget, SecondaryCarries
 from remsimd.errors import ControlError
 from remsimd.events import Event, RegistrationRead
 from remsimd.failover.engine import FailoverEngine, LinkConfig
@@ -50,6 +50,7 @@ async def obey(engine: FailoverEngine, bus: Bus, line: str) -> None:
 
 
 async def main(options: dict[str, Any], links: list[str]) -> None:
+    options["secondary_carries"] = SecondaryCarries(options.get("secondary_carries", "auto"))
     options["targets"] = tuple(ProbeTarget(ProbeKind.ICMP, host) for host in options["targets"])
     bus = Bus()
     named = [link.partition("=") for link in links]

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 from modems.facts import Registration, RegistrationState
 from remsimd.bus import Bus, Stamped
 from remsimd.config.model import FailoverConfig, SecondaryCarries, SimSource
-from remsimd.errors import ControlError
+from remsimd.errors import ControlError, RouteError
 from remsimd.events import (
     ActiveLinkChanged,
     Event,
@@ -20,6 +20,7 @@ from remsimd.events import (
     LinkHealthChanged,
     ModemFound,
     ModemGone,
+    ModemResetting,
     RegistrationRead,
     SimSwitched,
     SimSwitching,
@@ -183,6 +184,80 @@ def test_a_sim_switch_that_never_ends_is_given_up() -> None:
     story(Router(), tell)
 
 
+def test_a_sim_switch_costs_no_hold_down() -> None:
+    async def tell(router: Router) -> None:
+        router.bus.publish(SimSwitching("primary", SimSource.REMOTE, "asked"))
+        await asyncio.sleep(1)
+        assert router.ways == ["primary", "secondary"]
+        router.bus.publish(registration("primary", RegistrationState.SEARCHING))
+        router.bus.publish(SimSwitched("primary", SimSource.REMOTE, True, "asked", 12.0))
+        router.bus.publish(registration("primary", RegistrationState.HOME))
+        await asyncio.sleep(6)
+        assert router.ways == ["primary", "secondary", "primary"]
+
+    story(Router(), tell)
+
+
+def test_a_reset_asked_for_holds_the_link_until_the_modem_is_back() -> None:
+    async def tell(router: Router) -> None:
+        router.bus.publish(ModemResetting("primary", "asked for"))
+        router.bus.publish(ModemGone("primary", "re-enumerates"))
+        assert router.engine.health("primary") is LinkHealth.UNKNOWN
+        await asyncio.sleep(20)
+        router.bus.publish(ModemFound("primary", "/dev/ttyUSB5"))
+        await asyncio.sleep(6)
+        assert router.ways == ["primary", "secondary", "primary"]
+
+    story(Router(), tell)
+
+
+def test_a_link_that_stands_by_is_asked_when_the_active_one_is_suspicious() -> None:
+    async def tell(router: Router) -> None:
+        await asyncio.sleep(20)
+        before = [at for at, device in router.air.asked if device == "wwan1"]
+        router.air.dead.add("wwan0")
+        await asyncio.sleep(9)
+        assert router.ways == ["primary", "secondary"]
+        since = [at for at, device in router.air.asked if device == "wwan1" and at > before[-1]]
+        assert len(before) == 1
+        assert since
+
+    story(Router(), tell)
+
+
+class Refusing:
+    """A netlink that the kernel refuses."""
+
+    async def watch(self) -> AsyncGenerator[tuple[LinkFacts, ...], None]:
+        raise RouteError("netlink: Operation not permitted")
+        yield ()
+
+
+def test_a_refusal_of_the_kernel_ends_the_engine_in_its_own_words() -> None:
+    router = Router()
+    router.engine = FailoverEngine(
+        FailoverConfig(),
+        LINKS,
+        routing=router.routing,
+        prober=router.air,
+        netlink=Refusing(),
+        publish=router.bus.publish,
+        resolve=nobody,
+    )
+    with pytest.raises(RouteError, match=r"^netlink: Operation not permitted$"):
+        run(router.engine.run())
+    assert router.routing.done[-1] == "remove"
+
+
+def test_the_link_behind_a_device() -> None:
+    async def tell(router: Router) -> None:
+        assert router.engine.link_of("wwan1") == "secondary"
+        assert router.engine.link_of("eth0") is None
+        assert router.engine.link_of(None) is None
+
+    story(Router(), tell)
+
+
 def test_heartbeats_are_rounds() -> None:
     async def tell(router: Router) -> None:
         router.air.dead.add("wwan1")
@@ -191,7 +266,7 @@ def test_heartbeats_are_rounds() -> None:
             await asyncio.sleep(1)
         assert router.engine.health("secondary") is not LinkHealth.DOWN
         router.bus.publish(HeartbeatSent(None, 0.2))
-        await asyncio.sleep(20)
+        await asyncio.sleep(70)
         assert router.engine.health("secondary") is LinkHealth.DOWN
 
     story(Router(), tell)

@@ -207,6 +207,40 @@ def test_the_operator_goes_before_priority_and_hold_down() -> None:
     assert run.state.active == "primary"
 
 
+def test_our_own_sim_switch_starts_no_hold_down() -> None:
+    run = two_up()
+    run.now = 100.0
+    run.tell(HealthSeen("primary", UNKNOWN, "switching to the remote SIM", held=True))
+    assert run.state.active == "secondary"
+    run.wait(10)
+    # The modem searches for a while on its new card: still our own doing.
+    run.link("primary", DOWN)
+    run.wait(10)
+    run.link("primary", UP)
+    assert run.moves[-1][0] == 120.0
+    assert run.state.active == "primary"
+
+
+def test_our_own_reset_of_the_only_link_is_no_flap() -> None:
+    run = Run(initial([("primary", 1)]))
+    run.link("primary", UP)
+    run.tell(HealthSeen("primary", UNKNOWN, "restarting", held=True))
+    run.link("primary", DOWN)
+    run.link("primary", UP)
+    assert run.state.member("primary").damping.level is None
+
+
+def test_a_hold_down_earned_before_outlives_our_own_sim_switch() -> None:
+    run = two_up()
+    run.link("primary", DOWN)
+    run.tell(HealthSeen("primary", UNKNOWN, "switching to the local SIM", held=True))
+    run.link("primary", UP)
+    run.wait(59)
+    assert run.state.active == "secondary"
+    run.wait(2)
+    assert run.state.active == "primary"
+
+
 def test_flapping_for_an_hour_moves_at_most_six_times() -> None:
     run = two_up()
     for _ in range(90):

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 from remsimd import clock
 from remsimd.config.model import FailoverConfig
-from remsimd.events import Event, ProbeDone, TrafficRead
+from remsimd.events import Event, LinkHealth, ProbeDone, TrafficRead
 from remsimd.failover.counters import Reading
 from remsimd.failover.health import KernelSays, LinkState, RoundDone, Silence, initial, observe
-from remsimd.failover.rounds import Rounds
+from remsimd.failover.rounds import Purse, Rounds
 from tests.failover.fakes import FakeAir
 from tests.virtual import run
 
@@ -26,9 +26,15 @@ class Bench:
     events: list[Event] = field(default_factory=list)
     device: str | None = "wwan0"
     suspicious: bool = False
+    standing_by: bool = False
+    state_up: bool = False
+    purse: Purse | None = None
+    worst_failed: int = 0
 
     def __post_init__(self) -> None:
         self.state: LinkState = observe(initial(), KernelSays(None), 0.0, self.config)
+        if self.state_up:
+            self.state = observe(self.state, RoundDone(True, "before"), 0.0, self.config)
         self.rounds = Rounds(
             "primary",
             self.config,
@@ -38,12 +44,15 @@ class Bench:
             hurried=lambda: self.suspicious,
             report=self._report,
             publish=self.events.append,
+            standby=lambda: self.standing_by,
+            purse=self.purse,
             read=lambda _: self.reading,
         )
 
     def _report(self, evidence: RoundDone | Silence) -> None:
         self.reports.append((clock.monotonic(), evidence))
         self.state = observe(self.state, evidence, clock.monotonic(), self.config)
+        self.worst_failed = max(self.worst_failed, self.state.failed_rounds)
         self.rounds.poke()
 
     @property
@@ -56,6 +65,29 @@ class Bench:
         await asyncio.sleep(seconds)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+class Refusal:
+    """The purse of a link whose month is spent."""
+
+    def charge(self, link: str, count: int) -> None:
+        raise AssertionError("nothing was to be sent")
+
+    def pause_s(self, link: str, plain_s: float, cost_bytes: int, *, urgent: bool) -> float | None:
+        return None
+
+
+@dataclass
+class Counting:
+    """A purse that only counts."""
+
+    spent: int = 0
+
+    def charge(self, link: str, count: int) -> None:
+        self.spent += count
+
+    def pause_s(self, link: str, plain_s: float, cost_bytes: int, *, urgent: bool) -> float | None:
+        return plain_s
 
 
 def test_rounds_run_at_the_normal_interval_while_all_is_well() -> None:
@@ -144,6 +176,47 @@ def test_a_slow_link_is_asked_more_often_but_stays_up() -> None:
     assert all(evidence == RoundDone(True, "answers come back") for _, evidence in bench.reports)
 
 
+def test_latency_of_three_seconds_does_not_fail_a_link() -> None:
+    bench = Bench(air=FakeAir(rtt_s=3.0), state_up=True)
+    run(bench.running(120))
+    assert any(not evidence.passed for _, evidence in bench.reports if isinstance(evidence, RoundDone))
+    assert bench.worst_failed == 2
+
+
+def test_a_link_that_stands_by_is_asked_rarely_and_through_one_target() -> None:
+    bench = Bench(standing_by=True)
+    run(bench.running(125))
+    assert [at for at, _ in bench.air.asked] == [0, 60, 120]
+    assert bench.air.targets == [CONFIG.targets, CONFIG.targets[:1], CONFIG.targets[:1]]
+
+
+def test_a_dead_target_is_not_asked_alone_again_and_again() -> None:
+    bench = Bench(standing_by=True)
+    bench.air.mute = {CONFIG.targets[0]}
+    run(bench.running(300))
+    assert bench.air.targets[1:] == [CONFIG.targets[1:]] * (len(bench.air.targets) - 1)
+    assert bench.failed_at == []
+
+
+def test_what_the_purse_refuses_is_not_sent_and_passive_evidence_remains() -> None:
+    bench = Bench(purse=Refusal())
+    with_traffic(bench, (10, 20_000, 2_000), (5, 0, 2_000))
+    assert bench.air.asked == []
+    assert bench.reports[0][1] == RoundDone(True, "payload arrives")
+    assert RoundDone(False, "sending, nothing comes back") in [evidence for _, evidence in bench.reports]
+    assert bench.state.health is LinkHealth.DOWN
+
+
+def test_every_probe_is_charged() -> None:
+    purse = Counting()
+    bench = Bench(purse=purse)
+    run(bench.running(21))
+    assert purse.spent == 5 * 2 * 72
+    purse = Counting()
+    run(Bench(purse=purse, air=FakeAir(dead={"wwan0"})).running(4.5))
+    assert purse.spent == 2 * 36
+
+
 def test_reliability_is_never_more_than_there_are_targets() -> None:
     bench = Bench(config=FailoverConfig(reliability=9))
     run(bench.running(1))
@@ -184,6 +257,12 @@ def test_a_black_hole_under_traffic_is_found_within_four_seconds() -> None:
     assert any(evidence == Silence() for _, evidence in bench.reports)
     assert bench.failed_at[1] <= 23.8
     assert down_at[0] <= 21.25
+
+
+def test_a_thin_stream_is_watched_as_closely() -> None:
+    bench = Bench()
+    with_traffic(bench, (60, 180, 180), (6, 0, 180))
+    assert bench.failed_at[1] <= 63.8
 
 
 def test_a_second_black_hole_soon_after_the_first_is_found_as_fast() -> None:

@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
+
+import pytest
 
 from remsimd.failover.routes import PREFERENCE
 from simlab.links import PROBE_ADDRESSES, SERVICE_ADDRESS, World
@@ -147,7 +149,73 @@ async def test_a_killed_router_is_cleaned_up_by_the_next(world: World) -> None:
 
 async def test_answers_lost_in_part_keep_the_link(world: World) -> None:
     async with router(world, down=10) as running:
-        await world.loss("wwan0", 0.5, seed=1)
+        await world.loss("wwan0", 0.5)
         await running.until("LinkHealthChanged", link="primary", health="suspect")
         await running.until("LinkHealthChanged", link="primary", health="up")
         assert "dev wwan0" in await way(world)
+
+
+async def test_a_metered_link_carries_no_traffic_of_the_lan(world: World) -> None:
+    if not await world.add_lan():
+        pytest.skip("nothing masquerades here: nftables is not installed")
+    async with router(world) as running:
+        assert await reached_from_lan(world) == "refused"
+        await world.carrier("wwan0", False)
+        await running.until("ActiveLinkChanged", active="secondary")
+        assert await reached_from_lan(world) == "unreachable"
+        # The router itself, its DNS and its time, may.
+        assert "dev wwan1" in await way(world)
+        assert await reached(world.exec) == "refused"
+        await world.carrier("wwan0", True)
+        await running.until("ActiveLinkChanged", active="primary")
+        assert await reached_from_lan(world) == "refused"
+
+
+async def test_an_established_translated_flow_goes_on_over_the_other_link(world: World) -> None:
+    if not await world.add_lan():
+        pytest.skip("nothing masquerades here: nftables is not installed")
+    program = [sys.executable, "-m", "simlab.download"]
+    async with router(world, secondary_carries="all") as running, asyncio.TaskGroup() as group:
+        echo = await started(world.exec_world([*program, "echo", SERVICE_ADDRESS, "7007"]))
+        flow = await started(world.exec_lan([*program, "ask", SERVICE_ADDRESS, "7007", "0.01"]))
+        for fault in (True, False):
+            await world.carrier("wwan0", not fault)
+            moved = await running.until("ActiveLinkChanged", active="secondary" if fault else "primary")
+            async with asyncio.timeout(5):
+                while (await answer(flow))["sent_s"] < moved["at_s"]:
+                    pass
+        for process in (flow, echo):
+            process.kill()
+            group.create_task(process.wait())
+
+
+async def started(argv: list[str]) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(*argv, stdout=asyncio.subprocess.PIPE)
+
+
+async def answer(flow: asyncio.subprocess.Process) -> dict[str, Any]:
+    assert flow.stdout is not None
+    said: dict[str, Any] = json.loads(await flow.stdout.readline())
+    return said
+
+
+async def reached_from_lan(world: World) -> str:
+    return await reached(world.exec_lan)
+
+
+async def reached(place: Callable[[Sequence[str]], list[str]]) -> str:
+    """How a connection to a server that does not listen ends."""
+    return (await output(*place([sys.executable, "-c", CONNECT]))).strip()
+
+
+CONNECT = f"""
+import errno, socket
+sock = socket.socket()
+sock.settimeout(3)
+try:
+    sock.connect(("{SERVICE_ADDRESS}", 9))
+except ConnectionRefusedError:
+    print("refused")
+except OSError as error:
+    print("unreachable" if error.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EACCES) else error)
+"""

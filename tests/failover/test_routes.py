@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from remsimd.config.model import Routing
 from remsimd.errors import RouteError
 from remsimd.failover.links import Hop, LinkFacts
 from remsimd.failover.routes import (
@@ -16,6 +17,7 @@ from remsimd.failover.routes import (
     PolicyRouting,
     Route,
     route_over,
+    routing_for,
 )
 from simlab.links import SERVICE_ADDRESS, World, ip
 from tests.failover.conftest import output, within
@@ -233,6 +235,32 @@ async def test_translated_flows_of_the_old_way_are_flushed(program: Path) -> Non
 async def test_without_conntrack_nothing_is_flushed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     await PolicyRouting().flush(OVER_FIRST)
+
+
+async def test_what_a_killed_daemon_left_goes_when_another_routing_is_configured(world: World) -> None:
+    async def leave_behind() -> None:
+        routing = PolicyRouting()
+        await routing.install()
+        await routing.move(OVER_SECOND)
+
+    before = await rules(world)
+    await within(world, leave_behind)
+    await within(world, NoRouting().install)
+    assert await rules(world) == before
+    assert "dev wwan0" in await way(world)
+
+
+@pytest.mark.parametrize(
+    ("kind", "interfaces", "made"),
+    [
+        (Routing.POLICY, ["wan5g"], PolicyRouting),
+        (Routing.MWAN3, ["wan5g"], Mwan3Routing),
+        (Routing.NONE, ["wan5g"], NoRouting),
+        (Routing.POLICY, [], NoRouting),
+    ],
+)
+def test_the_routing_that_is_configured(kind: Routing, interfaces: list[str], made: type) -> None:
+    assert isinstance(routing_for(kind, interfaces), made)
 
 
 async def test_no_routing_changes_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

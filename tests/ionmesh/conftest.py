@@ -1,4 +1,4 @@
-"""The application on a real SQLite file, a clock that moves by hand, and an osmo-remsim-server to talk to."""
+"""The application on SQLite and on PostgreSQL, a clock moved by hand, and an osmo-remsim-server."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from ionmesh import schema
 from ionmesh.app import create_app
 from ionmesh.config import Config
 from ionmesh.db import Database
 from ionmesh.models import Scope, SlotKind
 from ionmesh.services import inventory, keys, tenants
+from tests.ionmesh import postgres
+from tests.ionmesh.postgres import Cluster
 from tests.ionmesh.remsim import FakeRemsimServer
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -40,19 +41,49 @@ class ManualClock:
 @pytest.fixture(scope="session")
 def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("ionmesh") / "template.db"
-    database = Database(f"sqlite:///{path}")
-    schema.upgrade(database)
-    database.close()
+    postgres.migrated(f"sqlite:///{path}")
     return path
 
 
-@pytest.fixture
-def database(migrated_file: Path, tmp_path: Path) -> Iterator[Database]:
-    path = tmp_path / "ionmesh.db"
-    shutil.copy(migrated_file, path)
-    database = Database(f"sqlite:///{path}")
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    binaries = postgres.programs()
+    if binaries is None:
+        pytest.skip(postgres.ABSENT)
+    with Cluster(binaries) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def migrated_url(cluster: Cluster) -> str:
+    url = cluster.create("ionmesh")
+    postgres.migrated(url)
+    return url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    if request.param == "sqlite":
+        path = tmp_path / "ionmesh.db"
+        shutil.copy(request.getfixturevalue("migrated_file"), path)
+        database = Database(f"sqlite:///{path}")
+    else:
+        database = postgres.emptied(request.getfixturevalue("migrated_url"))
     yield database
     database.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database without tables."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/empty.db"
+    cluster: Cluster = request.getfixturevalue("cluster")
+    return cluster.create(f"empty-{tmp_path.name}")
+
+
+def url_of(database: Database) -> str:
+    return database.engine.url.render_as_string(hide_password=False)
 
 
 @pytest.fixture
@@ -161,3 +192,9 @@ class Admin:
 
     def post(self, path: str, body: Any) -> Any:
         return self._http.post(f"{API}/{path}", json=body, headers=self._headers)
+
+    def patch(self, path: str, body: Any) -> Any:
+        return self._http.patch(f"{API}/{path}", json=body, headers=self._headers)
+
+    def delete(self, path: str) -> Any:
+        return self._http.delete(f"{API}/{path}", headers=self._headers)

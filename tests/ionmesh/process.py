@@ -1,4 +1,4 @@
-"""`ionmesh run` as a process of its own."""
+"""`ionmesh run` and gunicorn as processes of their own."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from http.client import HTTPConnection
@@ -77,12 +78,60 @@ class ServerProcess:
     def request(
         self, method: str, path: str, body: Any = None, key: str = "", **headers: str
     ) -> tuple[int, Any]:
-        """Send one request over a connection of its own, as the C client does. Raises OSError."""
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE_S)
+        return request(self.port, method, path, body, key, **headers)
+
+
+class GunicornProcess:
+    """gunicorn with two workers on a free loopback port; `log` is where it writes."""
+
+    def __init__(self, url: str, log: Path, **environ: str) -> None:
+        self._environ = os.environ | {"IONMESH_DATABASE": url} | environ
+        self._log = log
+        # Bound here, so that the port is known and clients queue until the workers are up.
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self.port = int(self._listener.getsockname()[1])
+
+    def __enter__(self) -> GunicornProcess:
+        bind = f"fd://{self._listener.fileno()}"
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "gunicorn", "-c", "python:ionmesh.gunicorn_settings"),
+                    *("--workers", "2", "--bind", bind, "ionmesh.wsgi:app"),
+                ],
+                env=self._environ,
+                pass_fds=[self._listener.fileno()],
+                stdout=log,
+                stderr=log,
+            )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
         try:
-            data = None if body is None else json.dumps(body)
-            connection.request(method, path, data, headers | ({"X-API-Key": key} if key else {}))
-            response = connection.getresponse()
-            return response.status, json.loads(response.read())
+            self._process.wait(DEADLINE_S)
         finally:
-            connection.close()
+            self._process.kill()
+            self._listener.close()
+
+    def workers(self) -> list[int]:
+        """Return the process ids of the workers there are now."""
+        pid = self._process.pid
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+    def request(self, method: str, path: str, body: Any = None, key: str = "") -> tuple[int, Any]:
+        return request(self.port, method, path, body, key)
+
+
+def request(
+    port: int, method: str, path: str, body: Any = None, key: str = "", **headers: str
+) -> tuple[int, Any]:
+    """Send one request over a connection of its own, as the C client does. Raises OSError."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=DEADLINE_S)
+    try:
+        data = None if body is None else json.dumps(body)
+        connection.request(method, path, data, headers | ({"X-API-Key": key} if key else {}))
+        response = connection.getresponse()
+        return response.status, json.loads(response.read())
+    finally:
+        connection.close()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy import select
 
 from ionmesh.cli import main
 from ionmesh.clock import utcnow
@@ -131,3 +133,26 @@ def test_what_is_not_loaded(statements: str, unwanted: set[str]) -> None:
     code = f"import sys; {statements}; sys.exit(', '.join({unwanted!r} & set(sys.modules)) or None)"
     result = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
     assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_users_and_imports(path: Path, tmp_path: Path) -> None:
+    done("tenant", "create", "acme")
+    made = ("user", "create", "--tenant", "acme", "--password", "a long password", "Ann@example.com")
+    assert done(*made) == "user ann@example.com"
+    assert "exists already" in ionmesh(*made).output
+    done("bank", "add", "1", "--bankd", "bank.example.com")
+    good, bad = tmp_path / "good.csv", tmp_path / "bad.csv"
+    good.write_text("bank_id,slot_id,imsi,carrier\n1,1,310410000000001,Example\n1,2,,\n")
+    bad.write_text("bank_id,slot_id,kind\n1,3,physical\n1,4,paper\n")
+    assert done("import", str(good)) == "2 slots"
+    refused = ionmesh("import", str(bad))
+    assert refused.exit_code == 1
+    assert "line 3" in refused.output
+    database = Database(f"sqlite:///{path}")
+    with database.read() as session:
+        assert [slot.slot_id for slot in session.scalars(select(Slot))] == [1, 2], "all or none"
+    database.close()
+
+
+def test_the_openapi_document_is_printed() -> None:
+    assert json.loads(done("openapi"))["openapi"] == "3.1.0"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect
+from sqlalchemy import Dialect, inspect
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from ionmesh import schema
@@ -19,8 +19,8 @@ from ionmesh.services.allocation import Demand, best_free
 from tests.ionmesh.conftest import START
 
 
-def test_up_makes_what_the_models_say_and_down_unmakes_it(tmp_path: Path) -> None:
-    database = Database(f"sqlite:///{tmp_path}/x.db")
+def test_up_makes_what_the_models_say_and_down_unmakes_it(empty_url: str) -> None:
+    database = Database(empty_url)
     assert schema.current(database) is None
     for _ in range(2):
         assert schema.upgrade(database)
@@ -34,23 +34,35 @@ def test_up_makes_what_the_models_say_and_down_unmakes_it(tmp_path: Path) -> Non
                 for table in Base.metadata.tables
                 for check in inspect(connection).get_check_constraints(table)
             }
-        assert checks == model_checks()
+        assert checks == model_checks(database.engine.dialect)
         schema.downgrade(database, "base")
         with database.engine.connect() as connection:
             assert inspect(connection).get_table_names() == ["alembic_version"]
     database.close()
 
 
-def test_a_failing_migration_leaves_nothing_behind(tmp_path: Path) -> None:
-    database = Database(f"sqlite:///{tmp_path}/x.db")
+def test_a_failing_migration_leaves_nothing_behind(empty_url: str) -> None:
+    database = Database(empty_url)
     with database.write_connection() as connection:
-        connection.exec_driver_sql("CREATE TABLE service_profiles (x)")
-    with pytest.raises(OperationalError, match="service_profiles"):
+        connection.exec_driver_sql("CREATE TABLE service_profiles (x int)")
+    with pytest.raises((OperationalError, ProgrammingError), match="service_profiles"):
         schema.upgrade(database)
     with database.engine.connect() as connection:
         assert "tenants" not in inspect(connection).get_table_names()
     assert schema.current(database) is None
     database.close()
+
+
+def test_processes_that_start_together_migrate_once(empty_url: str) -> None:
+    def upgrade(database: Database) -> str | None:
+        schema.upgrade(database)
+        return schema.current(database)
+
+    databases = [Database(empty_url) for _ in range(4)]
+    with ThreadPoolExecutor(len(databases)) as pool:
+        assert set(pool.map(upgrade, databases)) == {schema.head()}
+    for database in databases:
+        database.close()
 
 
 def test_on_postgresql_a_claim_skips_locked_rows_and_uniqueness_is_partial() -> None:
@@ -69,14 +81,10 @@ def test_on_postgresql_a_claim_skips_locked_rows_and_uniqueness_is_partial() -> 
     assert "stats JSONB" in state
 
 
-def model_checks() -> set[tuple[str, str | None]]:
-    database = Database("sqlite:////dev/null")
-    dialect = database.engine.dialect
-    found = {
+def model_checks(dialect: Dialect) -> set[tuple[str, str | None]]:
+    return {
         (table.name, dialect.identifier_preparer.format_constraint(constraint))
         for table in Base.metadata.tables.values()
         for constraint in table.constraints
         if type(constraint).__name__ == "CheckConstraint"
     }
-    database.close()
-    return found

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import signal
 import socket
-import threading
-from http.client import HTTPException
 from pathlib import Path
-from typing import Any
 
 from ionmesh import schema
 from ionmesh.db import Database
 from tests.ionmesh.conftest import API, add_bank, add_key, add_slots, add_tenant
-from tests.ionmesh.process import DEADLINE_S, ServerProcess
+from tests.ionmesh.load import Load
+from tests.ionmesh.process import ServerProcess
 from tests.ionmesh.remsim import FakeRemsimServer
 
 REGISTER = f"{API}/remsim/register-client"
@@ -107,46 +105,10 @@ def test_an_address_in_use_is_said(tmp_path: Path) -> None:
     assert f"cannot listen on 127.0.0.1 port {port}" in result.output
 
 
-class Load:
-    """Registers ever new clients from several threads until the server is gone; keeps the answers."""
-
-    def __init__(self, server: ServerProcess, key: str, threads: int) -> None:
-        self.acknowledged: dict[str, Any] = {}
-        self._server = server
-        self._key = key
-        self._enough = threading.Semaphore(0)
-        self._threads = [threading.Thread(target=self._run, args=(number,)) for number in range(threads)]
-
-    def start(self) -> None:
-        for thread in self._threads:
-            thread.start()
-
-    def wait_for(self, count: int) -> None:
-        for _ in range(count):
-            assert self._enough.acquire(timeout=DEADLINE_S)
-
-    def join(self) -> None:
-        for thread in self._threads:
-            thread.join(DEADLINE_S)
-
-    def _run(self, number: int) -> None:
-        for count in range(10_000):
-            client_id = f"r{number}-{count}"
-            try:
-                status, answer = self._server.request("POST", REGISTER, {"client_id": client_id}, self._key)
-            except (OSError, HTTPException, ValueError):
-                return
-            if status == 200:
-                self.acknowledged[client_id] = answer
-                self._enough.release()
-
-
 def test_killed_under_load_it_has_lost_nothing_it_acknowledged(tmp_path: Path) -> None:
     path = tmp_path / "ionmesh.db"
     key = stock(path, "1-1000")
-    with ServerProcess(path) as server:
-        load = Load(server, key, threads=4)
-        load.start()
+    with ServerProcess(path) as server, Load(server, key, threads=4) as load:
         load.wait_for(60)
         server.kill()
         load.join()

@@ -49,6 +49,14 @@ def test_readings_that_are_no_events_leave_no_line() -> None:
     assert told(ev.TrafficRead("primary", 1, 2), ev.TpduRelayed("primary", 0.1, 0x9000)) == []
 
 
+def test_a_command_without_an_answer_says_why_once_until_the_card_is_back() -> None:
+    failed = ev.TpduFailed("primary", "closed by the peer")
+    lines = told(failed, failed, ev.RsproStateChanged(ev.RsproState.OPERATIONAL, ""), failed)
+    assert [line.text for line in lines if line.subject == "primary"] == [
+        "the card gave no answer: closed by the peer"
+    ] * 2
+
+
 def test_the_log_keeps_the_newest_and_filters() -> None:
     log = EventLog(capacity=3)
     told(*[ev.CommandReceived(str(number), "restart") for number in range(5)], log=log)

@@ -12,7 +12,9 @@ from remsimd.config.model import IonmeshConfig
 from remsimd.errors import OrchestratorError, RemsimError
 from remsimd.events import Event, IonmeshStateChanged
 from remsimd.http import HttpAnswer
+from remsimd.orchestrator.calls import Way
 from remsimd.orchestrator.client import OrchestratorClient
+from remsimd.orchestrator.heartbeat import Happened, Sources
 from remsimd.orchestrator.wire import Command
 
 URL = "https://ionmesh.example.com:5000"
@@ -64,6 +66,7 @@ class FakeIonmesh:
         json: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         timeout_s: float,
+        keep_open: bool = True,
     ) -> HttpAnswer:
         assert url.startswith(URL)
         assert timeout_s > 0
@@ -81,6 +84,9 @@ class FakeIonmesh:
             raise reply
         return reply
 
+    def close(self) -> None:
+        """There is nothing to close."""
+
     def times(self, name: str) -> list[float]:
         return [call.at_s for call in self.calls if call.path == name]
 
@@ -96,6 +102,9 @@ class Router:
         self.events: list[tuple[float, Event]] = []
         self.executed: list[Command] = []
         self.metered = False
+        self.modem_info: dict[str, Any] = {"vendor": "Quectel"}
+        self.links: dict[str, Any] = {}
+        self.happened: Callable[[int], Happened] = lambda _: Happened()
         self.on_execute: Callable[[Command], None] = lambda _: None
         self.hang = False
         self.client = OrchestratorClient(
@@ -104,10 +113,13 @@ class Router:
             hardware_info=lambda: {"modem_model": "RM500Q-GL"},
             software_version="0.1.0",
             http=ionmesh,
-            via=lambda: "wwan1",
-            metered=lambda: self.metered,
-            stats=lambda: {"uptime_seconds": 5},
-            modem_info=lambda: {"vendor": "Quectel"},
+            way=Way(lambda: "wwan1", lambda: "secondary", lambda: self.metered),
+            sources=Sources(
+                stats=lambda: {"uptime_seconds": 5},
+                modem_info=lambda: self.modem_info,
+                links=lambda: self.links,
+                happened=self._happened,
+            ),
             execute=self._execute,
             state_dir=str(state_dir),
             publish=lambda event: self.events.append((clock.monotonic(), event)),
@@ -122,6 +134,9 @@ class Router:
             raise RemsimError("not now")
         self.on_execute(command)
         return f"{command.type} done"
+
+    def _happened(self, after_seq: int) -> Happened:
+        return self.happened(after_seq)
 
     async def run_for(self, seconds: float) -> None:
         """Run the client and stop it after a time."""

@@ -77,7 +77,7 @@ def test_a_start(tmp_path: Path) -> None:
         "modem_info": {"vendor": "Quectel"},
         "assignment_version": 1,
     }
-    assert router.of(HeartbeatSent) == [HeartbeatSent("wwan1", 0.0)] * 3
+    assert router.of(HeartbeatSent) == [HeartbeatSent("secondary", 0.0)] * 3
     assert {call.interface for call in ionmesh.calls} == {"wwan1"}
 
 
@@ -86,7 +86,9 @@ def test_a_start(tmp_path: Path) -> None:
     [
         ({}, False, 60),
         ({}, True, 600),
-        ({"next_heartbeat_interval": 120}, True, 120),
+        ({"next_heartbeat_interval": 120}, True, 600),
+        ({"next_heartbeat_interval": 900}, True, 900),
+        ({"next_heartbeat_interval": 120}, False, 120),
         ({"next_heartbeat_interval": 1}, False, 10),
         ({"next_heartbeat_interval": 99999}, False, 3600),
     ],
@@ -135,8 +137,8 @@ def test_attempts_on_a_dead_server_slow_down_and_never_end(tmp_path: Path) -> No
     router = Router(ionmesh, tmp_path)
     run(router.run_for(86_400))
     times = ionmesh.times("register-client")
-    assert times[:8] == [0, 2, 6, 14, 30, 62, 126, 246]
-    assert len(times) == pytest.approx(86_400 / 120, abs=10)
+    assert times[:9] == [0, 2, 6, 14, 30, 62, 126, 254, 404]
+    assert len(times) == pytest.approx(86_400 / 150, abs=10)
     assert router.states() == ["connecting", "unreachable"]
 
 

@@ -9,8 +9,9 @@ import pytest
 from remsimd.events import CommandDone, CommandReceived
 from remsimd.http import HttpAnswer
 from remsimd.orchestrator.commands import Commands
+from remsimd.orchestrator.requests import CommandResult, ResultState
 from remsimd.orchestrator.store import COMMANDS_FILE, Store
-from remsimd.orchestrator.wire import Command, CommandResult, ResultState
+from remsimd.orchestrator.wire import Command
 from tests.orchestrator.fake import BEAT, FakeIonmesh, Router, command
 from tests.virtual import run
 

@@ -10,13 +10,8 @@ from remsimd.assignment import Assignment, Endpoint
 from remsimd.events import IonmeshState
 from remsimd.http import HttpAnswer
 from remsimd.orchestrator import policy, wire
-from remsimd.orchestrator.wire import (
-    CommandResult,
-    HeartbeatRequest,
-    RefusedError,
-    RegisterRequest,
-    ResultState,
-)
+from remsimd.orchestrator.requests import CommandResult, HeartbeatRequest, RegisterRequest, ResultState
+from remsimd.orchestrator.wire import RefusedError
 
 FOLDER = Path(__file__).parents[1] / "contract"
 DOCUMENTS = {path.stem: json.loads(path.read_text("utf-8")) for path in sorted(FOLDER.glob("*.json"))}

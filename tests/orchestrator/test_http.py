@@ -80,8 +80,6 @@ async def test_a_call(http: Http) -> None:
     assert (received.method, received.path, received.body) == ("POST", "/x", b'{"a":[1,"b"]}')
     assert received.headers["X-API-Key"] == "k"
     assert received.headers["User-Agent"] == f"remsimd/{__version__}"
-    assert answer.sent_bytes > len(received.body)
-    assert answer.received_bytes > len(b'{"status": "ok", "n": 1}')
 
 
 async def test_the_connection_is_kept(http: Http) -> None:

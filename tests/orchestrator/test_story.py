@@ -14,7 +14,9 @@ from remsimd.events import Assigned, CommandDone, Event, IonmeshState, IonmeshSt
 from remsimd.http import Http
 from remsimd.orchestrator import client as client_module
 from remsimd.orchestrator import policy
+from remsimd.orchestrator.calls import Way
 from remsimd.orchestrator.client import OrchestratorClient
+from remsimd.orchestrator.heartbeat import Sources
 from remsimd.orchestrator.wire import Command
 from tests.orchestrator.server import Answer, Server, serving
 
@@ -37,6 +39,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same decisions with waits of milliseconds: what they are in seconds is tested elsewhere."""
     monkeypatch.setattr(policy, "SOON", Backoff(first_s=0.01, cap_s=0.02))
     monkeypatch.setattr(policy, "SLOWLY", Backoff(first_s=0.01, cap_s=0.02))
+    monkeypatch.setattr(policy, "SHORTEST_WAIT_S", 0.01)
     monkeypatch.setattr(policy, "INTERVAL_MAX_S", 0.05)
     monkeypatch.setattr(client_module, "FIRST_HEARTBEAT_S", 0.01)
 
@@ -57,10 +60,8 @@ class Watched:
             software_version="remsimd 0.1.0",
             fingerprint="sha256:0f3a",
             http=self.http,
-            via=lambda: None,
-            metered=lambda: False,
-            stats=lambda: heartbeat["stats"],
-            modem_info=lambda: heartbeat["modem_info"],
+            way=Way(lambda: None, lambda: None, lambda: False),
+            sources=Sources(stats=lambda: heartbeat["stats"], modem_info=lambda: heartbeat["modem_info"]),
             execute=self._execute,
             state_dir=str(folder / "state"),
             publish=self.events.put_nowait,

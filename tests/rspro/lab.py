@@ -9,10 +9,9 @@ from typing import TypeVar
 from remsimd.assignment import Assignment, Endpoint
 from remsimd.config.model import RsproConfig
 from remsimd.events import Event, RsproState, RsproStateChanged
-from remsimd.rspro.client import RsproClient
+from remsimd.rspro.client import CardHost, RsproClient
 from remsimd.rspro.connection import Opener
 from remsimd.rspro.pdu import BankSlot, ClientSlot
-from remsimd.rspro.presenter import CardHost
 from simlab.bank.bankd import Bankd
 from simlab.bank.cards import generate
 from simlab.bank.quirks import DEPLOYED, Quirks
@@ -71,30 +70,16 @@ class Events:
 
 
 class Host:
-    """A card host that writes down what it is told; `gate` lets a call end when it is set."""
+    """A card host that writes down what it is told."""
 
     def __init__(self) -> None:
         self.calls: list[bytes | str] = []
-        self.gate = asyncio.Event()
-        self.gate.set()
-        self.told = asyncio.Condition()
 
-    async def offer(self, atr: bytes) -> None:
-        await self._note(atr)
+    def offer(self, atr: bytes) -> None:
+        self.calls.append(atr)
 
-    async def withdraw(self, reason: str) -> None:
-        await self._note(reason)
-
-    async def _note(self, call: bytes | str) -> None:
-        async with self.told:
-            self.calls.append(call)
-            self.told.notify_all()
-        await self.gate.wait()
-
-    async def until(self, count: int) -> None:
-        """Wait until `count` calls were begun."""
-        async with asyncio.timeout(DEADLINE_S), self.told:
-            await self.told.wait_for(lambda: len(self.calls) >= count)
+    def withdraw(self, reason: str) -> None:
+        self.calls.append(reason)
 
 
 async def until_listening(path: Path) -> None:

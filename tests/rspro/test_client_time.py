@@ -130,15 +130,3 @@ def test_the_modem_keeps_its_card_for_20_s() -> None:
         assert client.state is RsproState.CONNECTING
 
     play(reply, BANKD, act, host)
-
-
-def test_commands_are_answered_while_the_host_is_still_switching() -> None:
-    host = Host()
-
-    async def act(client: RsproClient, opener: MemoryOpener) -> None:
-        host.gate.clear()
-        await asyncio.sleep(60)
-        assert host.calls == [ATR]
-        assert await client.transmit(SELECT) == b"\x90\x00"
-
-    play(answering_bankd, BANKD, act, host)

@@ -3,16 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
-from modems.errors import PortGone
+from modems.errors import PortGone, Unsupported
 from modems.facts import Sim, SimState
 from remsimd import events as ev
 from remsimd.config.model import GpioLine, ModemConfig, SimSource
-from remsimd.errors import FrontendError
+from remsimd.errors import FrontendError, GpioError
 from remsimd.sim.journal import Journal, JournalEntry
 from remsimd.sim.slot import SimMode, SimSlot
 from remsimd.sim.switch import SimSwitch
@@ -34,6 +34,7 @@ class Bench:
     radio: list[bool] = field(default_factory=list)
     resets: int = 0
     there: bool = True
+    local_iccid: str | None = LOCAL_ICCID
     remote_iccid: str | None = REMOTE_ICCID
     needs_reset: bool = False
     events: list[ev.Event] = field(default_factory=list)
@@ -41,6 +42,10 @@ class Bench:
     broken_frontend: bool = False
     redialled: list[str] = field(default_factory=list)
     mux_moves: list[bool] = field(default_factory=list)
+    insertions: int = 0
+    slots: tuple[int, ...] = (1, 2)
+    slot_now: int = 1
+    by_slot_command: bool = False
 
     def __post_init__(self) -> None:
         self.chip.watch("sim1", self.mux_moves.append)
@@ -65,6 +70,12 @@ class Bench:
         self.resets += 1
         self.needs_reset = False
 
+    async def select_slot(self, slot: int) -> None:
+        self._check()
+        if slot not in self.slots:
+            raise Unsupported("primary", "SIM slot selection")
+        self.slot_now = slot
+
     async def fresh_sim(self, timeout_s: float) -> Sim:
         iccid = await self._iccid()
         if iccid is None or not self.there:
@@ -73,8 +84,9 @@ class Bench:
         return Sim(SimState.READY, iccid, "262010000000001")
 
     async def _iccid(self) -> str | None:
-        if not await self.chip.get(MUX) or self.needs_reset:
-            return LOCAL_ICCID
+        on_remote = self.slot_now == 2 if self.by_slot_command else await self.chip.get(MUX)
+        if not on_remote or self.needs_reset:
+            return self.local_iccid
         return self.remote_iccid if self.inserted is not None else None
 
     def _check(self) -> None:
@@ -91,9 +103,12 @@ class Bench:
     async def insert(self, atr: bytes) -> None:
         if self.broken_frontend:
             raise FrontendError("the board is unplugged")
+        self.insertions += self.inserted is None
         self.inserted = atr
 
     async def remove(self) -> None:
+        if self.broken_frontend:
+            raise FrontendError("the board is unplugged")
         self.inserted = None
 
     async def reset_modem(self) -> None:
@@ -106,6 +121,8 @@ class Bench:
 
     def slot(self) -> SimSlot:
         config = ModemConfig(name="primary", interface="wwan0", sim=SimSource.REMOTE, sim_select_line=MUX)
+        if self.by_slot_command:
+            config = replace(config, sim_select_line=None, sim_slot=2)
         switch = SimSwitch(
             config, modem=self, frontend=self, lines=self.chip, journal=self.journal, redial=self.redial
         )
@@ -145,7 +162,7 @@ def bench(tmp_path: Path) -> Bench:
 def test_a_card_from_the_bank_is_shown_to_the_modem_and_verified(bench: Bench) -> None:
     async def story() -> ev.SimSwitched:
         async with bench.running() as slot:
-            await slot.offer(ATR)
+            slot.offer(ATR)
             return await bench.switched()
 
     done = virtual.run(story())
@@ -159,9 +176,9 @@ def test_a_card_from_the_bank_is_shown_to_the_modem_and_verified(bench: Bench) -
 def test_a_withdrawn_card_brings_the_local_one_back(bench: Bench) -> None:
     async def story() -> ev.SimSwitched:
         async with bench.running() as slot:
-            await slot.offer(ATR)
+            slot.offer(ATR)
             await bench.switched()
-            await slot.withdraw("bankd lost for 20 s")
+            slot.withdraw("bankd lost for 20 s")
             return await bench.switched()
 
     done = virtual.run(story())
@@ -175,7 +192,7 @@ def test_a_wrong_card_is_not_kept(bench: Bench) -> None:
 
     async def story() -> ev.SimSwitched:
         async with bench.running() as slot:
-            await slot.offer(ATR)
+            slot.offer(ATR)
             return await bench.switched()
 
     done = virtual.run(story())
@@ -191,7 +208,7 @@ def test_a_failed_switch_is_tried_again_later_and_then_works(bench: Bench) -> No
 
     async def story() -> tuple[float, ev.SimSwitched]:
         async with bench.running() as slot:
-            await slot.offer(ATR)
+            slot.offer(ATR)
             failed = await bench.switched()
             assert not failed.ok
             bench.remote_iccid = REMOTE_ICCID
@@ -210,7 +227,7 @@ def test_a_modem_that_keeps_its_old_card_is_reset_once(bench: Bench) -> None:
 
     async def story() -> ev.SimSwitched:
         async with bench.running() as slot:
-            await slot.offer(ATR)
+            slot.offer(ATR)
             return await bench.switched()
 
     assert virtual.run(story()).ok
@@ -222,7 +239,7 @@ def test_a_card_waits_for_a_modem_that_is_not_there(bench: Bench) -> None:
 
     async def story() -> ev.SimSwitched:
         async with bench.running() as slot:
-            await slot.offer(ATR)
+            slot.offer(ATR)
             await asyncio.sleep(3600)
             assert bench.mux_moves == []
             assert not any(isinstance(event, ev.SimSwitching) for event in bench.events)
@@ -235,11 +252,11 @@ def test_a_card_waits_for_a_modem_that_is_not_there(bench: Bench) -> None:
 def test_a_modem_that_vanished_gets_its_local_wiring_at_once(bench: Bench) -> None:
     async def story() -> float:
         async with bench.running() as slot:
-            await slot.offer(ATR)
+            slot.offer(ATR)
             await bench.switched()
             bench.there = False
             before = asyncio.get_running_loop().time()
-            await slot.withdraw("unmapped")
+            slot.withdraw("unmapped")
             assert (await bench.switched()).source is SimSource.LOCAL
             return asyncio.get_running_loop().time() - before
 
@@ -252,9 +269,9 @@ def test_the_latest_wish_wins_in_the_middle_of_a_switch(bench: Bench) -> None:
 
     async def story() -> float:
         async with bench.running() as slot:
-            await slot.offer(ATR)
+            slot.offer(ATR)
             await asyncio.sleep(5)
-            await slot.withdraw("unmapped")
+            slot.withdraw("unmapped")
             done = await bench.switched()
             assert done.ok
             assert done.source is SimSource.LOCAL
@@ -268,11 +285,11 @@ def test_the_latest_wish_wins_in_the_middle_of_a_switch(bench: Bench) -> None:
 def test_a_person_keeps_the_local_card_until_auto(bench: Bench) -> None:
     async def story() -> None:
         async with bench.running() as slot:
-            await slot.offer(ATR)
+            slot.offer(ATR)
             await bench.switched()
             slot.use(SimMode.LOCAL)
             assert (await bench.switched()).source is SimSource.LOCAL
-            await slot.offer(ATR)
+            slot.offer(ATR)
             await asyncio.sleep(3600)
             assert bench.mux_moves[-1] is False
             slot.use(SimMode.AUTO)
@@ -286,7 +303,7 @@ def test_a_broken_frontend_is_an_error_with_its_words(bench: Bench) -> None:
 
     async def story() -> ev.SimSwitched:
         async with bench.running() as slot:
-            await slot.offer(ATR)
+            slot.offer(ATR)
             return await bench.switched()
 
     done = virtual.run(story())
@@ -302,7 +319,7 @@ def test_a_restart_on_the_remote_card_waits_before_it_falls_back(bench: Bench) -
             await asyncio.sleep(10)
             assert bench.mux_moves == []
             if offered:
-                await slot.offer(ATR)
+                slot.offer(ATR)
             return await bench.switched()
 
     assert virtual.run(story(offered=True)).source is SimSource.REMOTE
@@ -327,7 +344,7 @@ def test_a_switch_cut_short_by_a_kill_ends_on_the_local_card(bench: Bench, to: S
 def test_release_leaves_the_local_card_even_when_the_modem_is_silent(bench: Bench) -> None:
     async def story() -> float:
         async with bench.running() as slot:
-            await slot.offer(ATR)
+            slot.offer(ATR)
             await bench.switched()
         bench.there = False
         before = asyncio.get_running_loop().time()
@@ -338,3 +355,174 @@ def test_release_leaves_the_local_card_even_when_the_modem_is_silent(bench: Benc
     assert bench.mux_moves == [True, False]
     assert bench.inserted is None
     assert bench.journal.read() == JournalEntry(SimSource.LOCAL)
+
+
+# A new card, the slot command, wiring that does not obey
+
+
+def test_a_card_that_left_and_came_back_is_inserted_anew(bench: Bench) -> None:
+    async def story() -> None:
+        async with bench.running() as slot:
+            slot.offer(ATR)
+            await bench.switched()
+            assert bench.insertions == 1
+            slot.withdraw("the bank's card was reset")
+            slot.offer(ATR)
+            assert (await bench.switched()).source is SimSource.REMOTE
+
+    virtual.run(story())
+    assert bench.insertions == 2, "the modem must notice, or it would go on with a card that forgot it"
+    assert bench.mux_moves == [True], "it was never on its local card between"
+
+
+def test_a_card_that_changes_during_the_switch_is_the_newest_one_at_the_end(bench: Bench) -> None:
+    bench.remote_iccid = None
+
+    async def story() -> None:
+        async with bench.running() as slot:
+            slot.offer(ATR)
+            await asyncio.sleep(5)
+            bench.remote_iccid = REMOTE_ICCID
+            slot.withdraw("reset")
+            slot.offer(b"\x3b\x00")
+            assert (await bench.switched()).ok
+
+    virtual.run(story())
+    assert bench.inserted == b"\x3b\x00"
+
+
+def test_a_modem_may_switch_by_its_own_slot_command(bench: Bench) -> None:
+    bench.by_slot_command = True
+
+    async def story() -> None:
+        async with bench.running() as slot:
+            slot.offer(ATR)
+            assert (await bench.switched()).source is SimSource.REMOTE
+            assert bench.slot_now == 2
+            slot.withdraw("unmapped")
+            assert (await bench.switched()).source is SimSource.LOCAL
+            assert bench.slot_now == 1
+
+    virtual.run(story())
+    assert bench.mux_moves == []
+
+
+def test_the_slot_command_waits_for_the_modem(bench: Bench) -> None:
+    bench.by_slot_command, bench.there, bench.slot_now = True, False, 2
+
+    async def story() -> None:
+        async with bench.running():
+            await asyncio.sleep(600)
+            assert bench.slot_now == 2
+            bench.there = True
+            await asyncio.sleep(5)
+            assert bench.slot_now == 1
+
+    virtual.run(story())
+
+
+def test_a_modem_without_slots_is_an_error_and_stays_where_it_is(bench: Bench) -> None:
+    bench.by_slot_command, bench.slots = True, (1,)
+
+    async def story() -> ev.SimSwitched:
+        async with bench.running() as slot:
+            slot.offer(ATR)
+            return await bench.switched()
+
+    done = virtual.run(story())
+    assert not done.ok
+    assert "does not use its SIM slot 2" in done.cause
+
+
+def test_the_local_card_is_reached_with_the_frontend_unplugged(bench: Bench) -> None:
+    async def story() -> ev.SimSwitched:
+        async with bench.running() as slot:
+            slot.offer(ATR)
+            await bench.switched()
+            bench.broken_frontend = True
+            slot.withdraw("unmapped")
+            return await bench.switched()
+
+    done = virtual.run(story())
+    assert (done.source, done.ok) == (SimSource.LOCAL, True)
+    assert bench.mux_moves == [True, False]
+
+
+def test_a_line_that_does_not_obey_is_tried_again(bench: Bench) -> None:
+    class Stuck(MemoryChip):
+        stuck = False
+
+        async def set(self, line: GpioLine, value: bool) -> None:
+            if self.stuck:
+                raise GpioError("GPIO line sim1 is held by 'somebody'")
+            await super().set(line, value)
+
+    chip = bench.chip = Stuck()
+    chip.watch("sim1", bench.mux_moves.append)
+
+    async def story() -> list[ev.SimSwitched]:
+        async with bench.running() as slot:
+            slot.offer(ATR)
+            await bench.switched()
+            chip.stuck = True
+            slot.withdraw("unmapped")
+            failed = await bench.switched()
+            chip.stuck = False
+            return [failed, await bench.switched()]
+
+    failed, done = virtual.run(story())
+    assert (failed.source, failed.ok) == (SimSource.REMOTE, False), "the line is as it is said to be"
+    assert "held by 'somebody'" in failed.cause
+    assert (done.source, done.ok) == (SimSource.LOCAL, True)
+    assert bench.journal.read() == JournalEntry(SimSource.LOCAL)
+
+
+def test_a_local_card_that_cannot_be_read_is_said_and_not_tried_for_ever(bench: Bench) -> None:
+    bench.local_iccid = None
+
+    async def story() -> ev.SimSwitched:
+        async with bench.running() as slot:
+            slot.offer(ATR)
+            await bench.switched()
+            slot.withdraw("unmapped")
+            done = await bench.switched()
+            await asyncio.sleep(7200)
+            return done
+
+    done = virtual.run(story())
+    assert (done.source, done.ok) == (SimSource.LOCAL, False)
+    assert "read no card" in done.cause
+    assert bench.mux_moves == [True, False]
+
+
+def test_a_release_that_the_wiring_refuses_is_finished_at_the_next_start(bench: Bench) -> None:
+    bench.by_slot_command = True
+
+    async def story() -> None:
+        async with bench.running() as slot:
+            slot.offer(ATR)
+            await bench.switched()
+        bench.there = False
+        await slot.release()
+        assert bench.journal.read() == JournalEntry(SimSource.REMOTE, moving_to=SimSource.LOCAL)
+        bench.there = True
+        async with bench.running():
+            assert (await bench.switched()).source is SimSource.LOCAL
+        assert bench.slot_now == 1
+
+    virtual.run(story())
+    assert bench.journal.read() == JournalEntry(SimSource.LOCAL)
+
+
+def test_a_modem_keeps_off_the_remote_card_while_somebody_else_uses_it(bench: Bench) -> None:
+    async def story() -> None:
+        async with bench.running() as slot:
+            with slot.kept_off():
+                slot.offer(ATR)
+                assert not slot.uses_remote
+                await asyncio.sleep(3600)
+                assert bench.mux_moves == []
+            assert slot.uses_remote
+            assert (await bench.switched()).source is SimSource.REMOTE
+
+    virtual.run(story())

@@ -2,12 +2,14 @@
 
 import asyncio
 import os
+import shutil
 import socket
 from collections.abc import AsyncIterator
 
 import pytest
 
 from simlab.links import SERVICE_ADDRESS, LabError, World, inside, ip
+from simlab.tun import to_host, to_port
 
 PREFIX = f"lab{os.getpid()}"
 
@@ -97,6 +99,68 @@ async def test_each_fault_hits_one_link_and_ends(world: World) -> None:
     assert not await reached(world, "wwan0")
     await world.plug("wwan0")
     await back(world, "wwan0")
+
+
+async def round_trip_s(world: World, link: str) -> float | None:
+    """How long an answer takes over a link."""
+    loop, started = asyncio.get_running_loop(), asyncio.get_running_loop().time()
+    return loop.time() - started if await reached(world, link) else None
+
+
+@needs_root
+async def test_the_conditions_of_a_link(world: World) -> None:
+    before = await round_trip_s(world, "wwan0")
+    world.set("wwan0", delay_s=0.1)
+    after = await round_trip_s(world, "wwan0")
+    assert before is not None
+    assert after is not None
+    assert after >= 0.2 > before
+    world.set("wwan0", delay_s=0.0, swallows=to_host(SERVICE_ADDRESS))
+    assert not await reached(world, "wwan0")
+    world.set("wwan0", swallows=to_port(17, 53))
+    assert await reached(world, "wwan0")
+    sent, received = world.wire_bytes("wwan0")
+    world.set("wwan0", swallows=to_port(6, 9))
+    assert not await reached(world, "wwan0")
+    assert world.wire_bytes("wwan0")[0] > sent
+    assert world.wire_bytes("wwan0")[1] == received
+    await world.mend()
+    assert await reached(world, "wwan0")
+
+
+@needs_root
+async def test_a_link_is_point_to_point_and_its_rate_is_kept(world: World) -> None:
+    _, device = await run(*world.exec(["ip", "link", "show", "wwan0"]))
+    assert "POINTOPOINT" in device
+    assert "NOARP" in device
+    world.set("wwan0", rate_bytes_s=1000.0)
+    # A connection attempt is 60 octets and its refusal 40: over 0.09 s at this rate.
+    slow = await round_trip_s(world, "wwan0")
+    assert slow is not None
+    assert slow >= 0.09
+
+
+@needs_root
+async def test_the_address_and_the_route_are_lost_and_given_back(world: World) -> None:
+    async def default() -> str:
+        return (await run(*world.exec(["ip", "route", "show", "default", "dev", "wwan0"])))[1]
+
+    await world.lose_gateway("wwan0", True)
+    assert await default() == ""
+    await world.lose_gateway("wwan0", False)
+    assert "via 10.64.0.1" in await default()
+    await world.lose_address("wwan0", True)
+    assert await default() == ""
+    await world.lose_address("wwan0", False)
+    assert await reached(world, "wwan0")
+
+
+@needs_root
+async def test_a_host_in_the_lan(world: World) -> None:
+    masquerades = await world.add_lan()
+    status, _ = await run(*world.exec_lan(["ip", "route", "get", SERVICE_ADDRESS]))
+    assert status == 0
+    assert masquerades == (shutil.which("nft") is not None)
 
 
 @needs_root

@@ -1,16 +1,15 @@
-"""The operator's API, and the wall between tenants."""
+"""The operator's API: clients, banks and slots."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 
 from ionmesh.db import Database
 from ionmesh.models import Scope
-from tests.ionmesh.conftest import API, Admin, Router, add_key, add_tenant
+from tests.ionmesh.conftest import Admin, Router, add_key
 
 
 def test_clients_are_listed_filtered_and_paged(
@@ -114,58 +113,54 @@ def test_refusals(admin: Admin, path: str, body: Any, status: int, code: str) ->
     assert (refused.status_code, refused.json["code"]) == (status, code)
 
 
-def test_no_route_shows_or_changes_anything_of_another_tenant(
-    app: Flask, http: FlaskClient, router: Router, admin: Admin, stocked: Database
-) -> None:
+def test_operators_note_what_they_know_and_it_outlives_the_assignment(router: Router, admin: Admin) -> None:
     router.register()
-    admin.post("simbank/banks", {"bank_id": 7, "bankd": "bank7"})
-    admin.post("simbank/banks/7/slots", {"slots": "5"})
-    add_tenant(stocked, "other")
-    headers = {"X-API-Key": add_key(stocked, "other", Scope.ADMIN)}
-    before = stocked_state(admin)
-    bodies = {
-        "queue_command": {"type": "restart"},
-        "create_slots": {"slots": "6"},
-        "reassign_client": {"bank_id": 1, "slot_id": 2},
-        "take_heartbeat": {"client_id": "router-1-slot0"},
+    wanted = {"tags": ["van", "north"], "notes": "roof antenna", "heartbeat_interval_s": 300}
+    changed = admin.patch("clients/router-1-slot0", wanted).json["client"]
+    assert {name: changed[name] for name in ("tags", "notes")} == {
+        "tags": ["van", "north"],
+        "notes": "roof antenna",
     }
-    own_business = {"register_client", "create_bank", "discover", "healthz", "readyz"}
-    names = {"client_id": "router-1-slot0", "bank_id": 7}
-    tried = 0
-    for rule in app.url_map.iter_rules():
-        endpoint = rule.endpoint.rpartition(".")[2]
-        if endpoint in own_business:
-            continue
-        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
-            url = rule.rule
-            for name, value in names.items():
-                url = url.replace(f"<{name}>", str(value))
-                url = url.replace(f"<path:{name}>", str(value)).replace(f"<int:{name}>", str(value))
-            assert "<" not in url
-            response = http.open(url, method=method, headers=headers, json=bodies.get(endpoint))
-            tried += 1
-            if rule.arguments or endpoint == "take_heartbeat":
-                assert response.status_code == 404, url
-            else:
-                assert b"router-1-slot0" not in response.data
-                assert b"bank7" not in response.data
-    assert tried >= 8
-    assert stocked_state(admin) == before
+    assert router.heartbeat().json["next_heartbeat_interval"] == 300
+    router.unregister()
+    assert router.register().json["heartbeat_interval"] == 300
+    assert admin.get("clients/router-1-slot0").json["client"]["notes"] == "roof antenna"
+    assert admin.patch("clients/router-1-slot0", {"heartbeat_interval_s": None}).status_code == 200
+    assert router.heartbeat().json["next_heartbeat_interval"] == 60
+    for wrong in ({}, {"tags": None}, {"tags": ["a b"]}, {"client_id": "x"}, {"heartbeat_interval_s": 5}):
+        assert admin.patch("clients/router-1-slot0", wrong).status_code == 400
+    log = admin.get("clients/router-1-slot0/logs").json
+    assert [entry["action"] for entry in log["entries"]].count("client_changed") == 2
+    assert admin.get("clients?q=router-1").json["total"] == 1
+    assert admin.get("clients?q=%25").json["total"] == 0
 
 
-def stocked_state(admin: Admin) -> list[Any]:
-    paths = ("clients", "clients/router-1-slot0", "simbank/slots", "simbank/banks")
-    return [admin.get(path).json for path in paths]
+def test_a_command_is_cancelled_until_its_client_has_confirmed_it(router: Router, admin: Admin) -> None:
+    router.register()
+    first, second = (
+        admin.post("clients/router-1-slot0/commands", {"type": "restart"}).json["command"]["id"]
+        for _ in range(2)
+    )
+    assert admin.delete(f"commands/{first}").json["command"]["state"] == "expired"
+    assert [command["id"] for command in router.heartbeat().json["commands"]] == [second]
+    router.heartbeat(command_results=[{"id": second, "state": "acked"}])
+    assert admin.delete(f"commands/{second}").json["code"] == "command_over"
+    assert admin.delete("commands/unknown").status_code == 404
+    assert len(admin.get("clients/router-1-slot0/commands").json["commands"]) == 2
 
 
-def test_every_route_but_the_open_ones_wants_a_key(app: Flask, http: FlaskClient) -> None:
-    for rule in app.url_map.iter_rules():
-        url = (
-            rule.rule.replace("<int:bank_id>", "1")
-            .replace("<path:client_id>", "a")
-            .replace("<client_id>", "a")
-        )
-        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
-            status = http.open(f"{url}", method=method).status_code
-            is_open = url in ("/healthz", "/readyz", f"{API}/remsim/discover")
-            assert status == (200 if is_open else 401), url
+def test_a_key_that_may_only_read_sees_no_identities_and_changes_nothing(
+    http: FlaskClient, router: Router, admin: Admin, stocked: Database
+) -> None:
+    admin.post("simbank/banks", {"bank_id": 7, "bankd": "bank7"})
+    body = {"slots": "5", "iccids": ["8901260000000000005"], "imsis": ["310410000000005"]}
+    admin.post("simbank/banks/7/slots", body)
+    router.register(preferred_bank_id=7)
+    reader = Admin(http, add_key(stocked, scope=Scope.READ))
+    for path in ("clients", "clients/router-1-slot0", "simbank/slots", "export.csv", "export.json"):
+        shown = reader.get(path)
+        assert shown.status_code == 200
+        assert b"310410000000005" not in shown.data
+        assert b"310410000000005" in admin.get(path).data
+    assert reader.post("clients/router-1-slot0/commands", {"type": "restart"}).json["code"] == "scope_missing"
+    assert Router(http, add_key(stocked, scope=Scope.READ)).register().status_code == 403

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,12 +10,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select, text
 
 from ionmesh.app import create_app
 from ionmesh.config import Config
 from ionmesh.db import Database
-from ionmesh.models import Scope
-from tests.ionmesh.conftest import API, ManualClock, Router, add_bank, add_key, add_slots, add_tenant
+from ionmesh.models import AuditEntry, Scope
+from tests.ionmesh.conftest import API, ManualClock, Router, add_bank, add_key, add_slots, add_tenant, url_of
 
 REGISTER = f"{API}/remsim/register-client"
 
@@ -166,13 +167,16 @@ def test_a_locked_database_is_503_and_retried_later(
     database: Database, http: FlaskClient, stocked: Database
 ) -> None:
     key = add_key(stocked)
-    with sqlite3.connect(database.engine.url.database or "", isolation_level=None) as other:
-        # Our sessions give up at once instead of after their usual patience.
-        with database.engine.connect() as connection:
-            connection.exec_driver_sql("PRAGMA busy_timeout=0")
-        other.execute("BEGIN IMMEDIATE")
+    sqlite = stocked.engine.dialect.name == "sqlite"
+    # Our sessions give up at once instead of after their usual patience.
+    impatience = "PRAGMA busy_timeout=0" if sqlite else "SET lock_timeout = '1ms'"
+    with stocked.engine.connect() as connection:
+        connection.exec_driver_sql(impatience)
+        connection.commit()
+    other = Database(url_of(stocked))
+    with other.write() as session:
+        session.execute(text("SELECT 1" if sqlite else "LOCK TABLE service_profiles"))
         response = http.post(REGISTER, json={"client_id": "a"}, headers={"X-API-Key": key})
-        other.execute("ROLLBACK")
     other.close()
     assert_error(response, 503, "database_unavailable")
     assert response.headers["Retry-After"] == "5"
@@ -198,3 +202,61 @@ def test_keys_never_reach_the_log(
         http.post(REGISTER, json={"client_id": "a"}, headers=headers)
     assert key[17:] not in caplog.text
     assert key[17:-1] not in caplog.text
+
+
+def test_a_client_that_asks_too_often_waits_but_never_to_register_again(
+    database: Database, clock: ManualClock, stocked: Database
+) -> None:
+    app = create_app(Config(client_requests_per_min=10), database=database, clock=clock)
+    key = add_key(stocked)
+    router, other = (Router(app.test_client(), key, name) for name in ("a", "b"))
+    router.register()
+    statuses = [router.heartbeat().status_code for _ in range(12)]
+    assert (statuses.count(200), statuses[-1]) == (9, 429)
+    assert_error(router.heartbeat(), 429, "too_many_requests")
+    assert router.heartbeat().headers["Retry-After"] == "6"
+    for _ in range(15):
+        assert router.register(software_version="new").status_code == 200
+    assert other.register().status_code == 200, "the key is not what is counted"
+    clock.advance(6)
+    assert router.heartbeat().status_code == 200
+
+
+def test_a_key_that_administers_too_often_waits(
+    database: Database, clock: ManualClock, stocked: Database
+) -> None:
+    app = create_app(Config(key_requests_per_min=10), database=database, clock=clock)
+    headers = {"X-API-Key": add_key(stocked, scope=Scope.ADMIN)}
+    statuses = [app.test_client().get(f"{API}/clients", headers=headers).status_code for _ in range(11)]
+    assert statuses == [200] * 10 + [429]
+
+
+def test_security_headers_are_everywhere(http: FlaskClient) -> None:
+    for path in ("/healthz", "/nowhere", f"{API}/clients"):
+        headers = http.get(path).headers
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Content-Security-Policy"].startswith("default-src 'none'")
+
+
+def test_an_expired_key_is_one_row_in_the_audit_log(
+    http: FlaskClient, stocked: Database, clock: ManualClock
+) -> None:
+    key = add_key(stocked, expires_at=clock() + timedelta(seconds=3))
+    headers = {"X-API-Key": key}
+    assert http.post(REGISTER, json={"client_id": "a"}, headers=headers).status_code == 200
+    clock.advance(3)
+    for _ in range(3):
+        assert_error(http.post(REGISTER, json={"client_id": "b"}, headers=headers), 401, "unauthorized")
+    with stocked.read() as session:
+        refused = select(AuditEntry.actor).where(AuditEntry.action == "key_refused")
+        assert session.scalars(refused).all() == [key[:17]]
+
+
+def test_keys_are_peppered_and_older_ones_stay_good(database: Database, stocked: Database) -> None:
+    plain = add_key(stocked)
+    peppered = add_key(stocked, pepper="p" * 32)
+    for config, expected in ((Config(key_pepper="p" * 32), 200), (Config(), 401)):
+        app = create_app(config, database=database)
+        for key, status in ((plain, 200), (peppered, expected)):
+            response = app.test_client().post(REGISTER, json={"client_id": "a"}, headers={"X-API-Key": key})
+            assert response.status_code == status

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,9 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ionmesh.db import Database
-from ionmesh.models import CommandState, SlotKind
+from ionmesh.models import CommandState, Connectivity, MappingMode, SlotKind
+from ionmesh.services import clients, commands, heartbeat, registration
 from ionmesh.services.commands import next_state
-from tests.ionmesh.conftest import Admin, ManualClock, Router, add_key, add_slots
+from ionmesh.services.heartbeat import Heartbeat
+from ionmesh.services.registration import Registration
+from tests.ionmesh.conftest import START, Admin, ManualClock, Router, add_key, add_slots
 
 REPORTS = st.sampled_from([CommandState.ACKED, CommandState.DONE, CommandState.FAILED])
 
@@ -163,3 +167,40 @@ def test_command_states_never_go_back(state: CommandState, reports: list[Command
             assert state is not CommandState.QUEUED
         if before is CommandState.EXPIRED:
             assert state is not CommandState.ACKED
+
+
+def test_the_quick_way_leaves_to_the_other_what_it_does_not_do(stocked: Database) -> None:
+    def note(**fields: Any) -> heartbeat.Noted | None:
+        beat = Heartbeat("router-1", "active", "192.0.2.1", **fields)
+        with stocked.telemetry() as connection:
+            return heartbeat.note(connection, 1, beat, START)
+
+    assert note() is None, "unknown"
+    with stocked.write() as session:
+        for name in ("router-0", "router-1"):
+            request = Registration(name, MappingMode.ONE_TO_ONE_SWSIM)
+            registration.register(session, 1, request, START, timedelta(seconds=300))
+    assert note(stats={"errors": 3}, assignment_version=1) == heartbeat.Noted(None)
+    assert note() == heartbeat.Noted(None)
+    with stocked.read() as session:
+        profile = clients.find_active(session, 1, "router-1")
+        assert profile.state.stats == {"errors": 3}, "what is not said stands"
+        assert (profile.state.last_heartbeat, profile.state.first_heartbeat) == (START, START)
+        assert clients.find_active(session, 1, "router-0").state.last_heartbeat is None
+    assert note(assignment_version=0) is None, "outdated"
+    with stocked.write() as session:
+        profile = clients.find_active(session, 1, "router-0")
+        profile.state.connectivity = Connectivity.OFFLINE
+        commands.queue(
+            session,
+            profile,
+            commands.CommandType.RESTART,
+            {},
+            actor="test",
+            now=START,
+            life=timedelta(hours=1),
+        )
+    assert note() == heartbeat.Noted(None), "another client's command"
+    with stocked.write() as session:
+        clients.find_active(session, 1, "router-1").state.connectivity = Connectivity.OFFLINE
+    assert note() is None, "it was offline, which is an event"

@@ -1,7 +1,9 @@
 """A real tty: a pseudo-terminal whose other end the test holds."""
 
 import asyncio
+import fcntl
 import os
+import struct
 import tty
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from modems.at.channel import Channel
+from modems.at.lock import lock_path
 from modems.at.port import open_port
 from modems.errors import PortBusy, PortGone
 
 DEADLINE_S = 5.0
+TIOCGEXCL = 0x80045440  # on Linux; the termios module has no name for it
 
 
 class Terminal:
@@ -67,6 +71,38 @@ async def test_a_second_reader_is_refused(terminal: Terminal) -> None:
         assert refused.value.port == terminal.path
     async with open_port(terminal.path):
         pass
+
+
+async def test_while_it_is_open_other_programs_are_kept_out_by_every_means(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    lock = lock_path(terminal.path, tmp_path)
+    async with open_port(terminal.path, lock_directory=tmp_path):
+        assert int(lock.read_text()) == os.getpid()
+        assert exclusive(terminal.slave)
+        other = os.open(terminal.path, os.O_RDWR | os.O_NOCTTY) if os.getuid() == 0 else None
+        if other is not None:
+            # TIOCEXCL does not stop root; the lock on the file does, where it is asked for.
+            with pytest.raises(BlockingIOError):
+                fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.close(other)
+    assert not lock.exists()
+    assert not exclusive(terminal.slave)
+
+
+async def test_a_port_that_another_program_has_locked_is_not_even_opened(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    lock_path(terminal.path, tmp_path).write_text(f"{os.getppid():10d}\n")
+    with pytest.raises(PortBusy):
+        async with open_port(terminal.path, lock_directory=tmp_path):
+            pytest.fail("the port was opened")
+    assert not exclusive(terminal.slave)
+
+
+def exclusive(fd: int) -> bool:
+    """Return whether TIOCEXCL is set (ioctl_tty(2))."""
+    return fcntl.ioctl(fd, TIOCGEXCL, struct.pack("i", 0)) != struct.pack("i", 0)
 
 
 async def test_a_port_that_is_not_there_or_no_tty_is_gone(tmp_path: Path) -> None:

@@ -5,11 +5,15 @@ modems and cards in them are made up.
 """
 
 import asyncio
+import contextlib
 import inspect
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from modems import transcript
 from modems.at.channel import Channel
@@ -155,6 +159,68 @@ def test_a_modem_that_talks_nonsense_raises_only_our_errors(driver: type[Driver]
     with_driver(driver, FakePort(react), story)
 
 
+# The names every driver asks for, and pieces that answers are made of, also in wrong places.
+_NAMES = ("+QENG", "+QCSQ", "+QTEMP", "+GTCCINFO", "+XMCI", "+XCESQ", "+XLEC", "+MTSM", "!UIMS", "!GSTATUS")
+_PIECES = st.sampled_from(
+    [
+        *(
+            '"servingcell"',
+            '"NOCONN"',
+            '"LTE"',
+            '"FDD"',
+            '"NR5G-NSA"',
+            '"NR5G-SA"',
+            '"GSM"',
+            '"WCDMA"',
+            "CAT-M",
+        ),
+        *("LTE band:", "B3", "\t", "NR5G band:", "TAC:", "Cell ID:", "RSRP (dBm):", "0x7D08", '"0xFFFFFFFF"'),
+        *(
+            "-32768",
+            "255",
+            "99",
+            "65535",
+            "",
+            "-",
+            "---",
+            "1",
+            "4",
+            "9",
+            "2.5",
+            "1e309",
+            "nan",
+            "FFFFFFF",
+            " 460",
+        ),
+        *('"', '""', "\x00", "\xff", "\u0661", ":", "9" * 400, "OK", "+CEREG: 0"),
+    ]
+)
+_BODIES = st.lists(_PIECES, max_size=20).map(",".join)
+
+
+@every_driver
+@settings(max_examples=40)
+@given(data=st.data())
+def test_whatever_a_modem_answers_only_our_errors_come(driver: type[Driver], data: st.DataObject) -> None:
+    def react(port: FakePort, command: str) -> None:
+        own = re.match(r"AT([+!]\w+)", command)
+        name = data.draw(st.sampled_from([own[1] if own else "+CSQ", *_NAMES]))
+        lines = [f"{name}: {body}" for body in data.draw(st.lists(_BODIES, max_size=3))]
+        final = data.draw(st.sampled_from(["OK", "OK", "OK", "ERROR", "+CME ERROR: 14", "+CME ERROR: x"]))
+        text = "".join(f"\r\n{line}\r\n" for line in [*lines, final])
+        port.say(text.encode("utf-8").decode("latin-1"))
+
+    async def story(modem: Driver) -> None:
+        for ask in (
+            *(modem.setup, modem.identity, modem.sim, modem.registration, modem.serving),
+            *(modem.temperature, modem.sim_slot, modem.usb_mode, modem.addresses),
+        ):
+            with contextlib.suppress(ModemError):
+                await ask()
+
+    with_driver(driver, FakePort(react), story)
+
+
 @every_driver
 def test_every_question_ends_when_the_modem_is_silent_or_gone(driver: type[Driver]) -> None:
     async def silent(modem: Driver) -> None:
@@ -208,6 +274,8 @@ def test_a_reset_is_done_whether_the_ok_comes_or_not(driver: type[Driver], endin
         ("+CPIN: READY", Sim(SimState.READY)),
         ("+CPIN: NOT READY", Sim(SimState.ABSENT)),
         ("+CREG: 0", None),
+        ("+CGREG: 0", None),
+        ('+CGREG: 1,"2D0D","1A2B303",2', Registration(RegistrationState.HOME, Technology.WCDMA)),
         ("+CEREG: nonsense", None),
         ("+CTZV: +04", None),
         ("", None),

@@ -69,6 +69,21 @@ def test_an_error_that_is_not_about_the_card_is_an_error() -> None:
     ask({"AT+CPIN?": "+CME ERROR: 3"}, story)
 
 
+def test_card_numbers_are_read_from_the_files_where_the_modem_has_no_words_for_them() -> None:
+    async def story(modem: GenericDriver) -> None:
+        assert await modem.sim() == Sim(SimState.READY, "8939010000000000017", "222101023456789")
+
+    sent = ask(
+        {
+            "AT+CPIN?": "+CPIN: READY|OK",
+            "AT+CRSM=176,12258,0,0,10": '+CRSM: 144,0,"989310000000000010F7"|OK',
+            "AT+CRSM=176,28423,0,0,9": '+CRSM: 144,0,"082922010132547698"|OK',
+        },
+        story,
+    )
+    assert sent[:3] == ["AT+CPIN?", "AT+CCID", "AT+ICCID"]
+
+
 def test_the_network_name_is_asked_for_once_and_the_plmn_form_restored() -> None:
     form = "2"
 

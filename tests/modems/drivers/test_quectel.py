@@ -6,7 +6,7 @@ import pytest
 
 from modems.at.channel import Channel
 from modems.drivers.quectel import QuectelDriver
-from modems.errors import Unsupported
+from modems.errors import NotApplied, Unsupported
 from modems.facts import Fact, RegistrationState, Signal, Sim, SimState, Technology
 from tests import virtual
 from tests.modems.fake_port import FakePort, answering
@@ -66,10 +66,41 @@ def test_limited_service_on_a_cell_is_not_a_registration() -> None:
 def test_the_slot_is_read_under_both_names_and_set(name: str) -> None:
     async def story(modem: QuectelDriver) -> None:
         assert await modem.sim_slot() == 1
-        await modem.set_sim_slot(2)
+        await modem.set_sim_slot(1)
+        with pytest.raises(NotApplied):
+            await modem.set_sim_slot(2)
 
-    sent = ask({"AT+QUIMSLOT?": f"{name}: 1|OK", "AT+QUIMSLOT=2": "OK"}, story)
-    assert sent[-1] == "AT+QUIMSLOT=2"
+    answers = {"AT+QUIMSLOT?": f"{name}: 1|OK", "AT+QUIMSLOT=1": "OK", "AT+QUIMSLOT=2": "OK"}
+    sent = ask(answers, story)
+    assert sent[1:4] == ["AT+QUIMSLOT?", "AT+QUIMSLOT=1", "AT+QUIMSLOT?"]
+
+
+@pytest.mark.parametrize(("number", "mode"), [(0, "qmi"), (1, "ecm"), (2, "mbim"), (3, "rndis"), (5, "ncm")])
+def test_the_usb_mode_has_a_name(number: int, mode: str) -> None:
+    async def story(modem: QuectelDriver) -> None:
+        assert await modem.usb_mode() == mode
+
+    ask({'AT+QCFG="usbnet"': f'+QCFG: "usbnet",{number}|OK'}, story)
+
+
+def test_cell_and_signal_of_a_round_are_one_question() -> None:
+    async def story(modem: QuectelDriver) -> None:
+        serving = await modem.serving()
+        assert serving.cell is not None
+        assert (serving.cell.band, serving.cell.nr_band, serving.cell.nr_pci) == ("B1", "n78", 920)
+        assert (serving.signal.rsrp_dbm, serving.signal.nr_rsrp_dbm, serving.signal.nr_sinr_db) == (
+            -99,
+            -96,
+            18,
+        )
+
+    legs = (
+        '+QENG: "servingcell","NOCONN"',
+        '+QENG: "LTE","FDD",222,01,328261F,280,275,1,4,4,BE3,-99,-14,-66,7,4,30,-',
+        '+QENG: "NR5G-NSA",222,01,920,-96,18,-10,648768,78,10,1',
+        "OK",
+    )
+    assert ask({QENG: "|".join(legs)}, story) == [QENG]
 
 
 def test_a_modem_with_one_slot_is_not_told_to_change_it() -> None:
@@ -77,7 +108,16 @@ def test_a_modem_with_one_slot_is_not_told_to_change_it() -> None:
         with pytest.raises(Unsupported):
             await modem.set_sim_slot(2)
 
-    assert ask({}, story) == ["AT+QUIMSLOT?"]
+    assert ask({}, story) == ["AT+QUIMSLOT?", "AT+QDSIM?"]
+
+
+def test_the_older_word_for_the_slot_counts_from_0() -> None:
+    async def story(modem: QuectelDriver) -> None:
+        assert await modem.sim_slot() == 1
+        await modem.set_sim_slot(1)
+
+    sent = ask({"AT+QDSIM?": "+QDSIM: 0|OK", "AT+QDSIM=0": "OK"}, story)
+    assert sent[-2:] == ["AT+QDSIM=0", "AT+QDSIM?"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,109 @@
+"""What happened: audit log, events and exports."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from ionmesh.api import present
+from ionmesh.api.admin_schemas import AuditQuery, EventsQuery, ExportQuery
+from ionmesh.api.prefix import API_PREFIX
+from ionmesh.api.routing import Call, Routes
+from ionmesh.api.stream import event_stream
+from ionmesh.errors import InvalidRequest
+from ionmesh.services import audit, clients, events, inventory
+from ionmesh.services.clients import ClientFilter
+from ionmesh.services.inventory import SlotFilter
+
+_PAGE = 500
+# Spreadsheet programs take cells that begin so for formulas.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+routes = Routes(Blueprint("watch", __name__, url_prefix=API_PREFIX))
+
+
+@routes.get("/audit-log", AuditQuery)
+def list_audit(call: Call, query: AuditQuery) -> dict[str, Any]:
+    """List the audit log, newest first."""
+    with call.database.read() as session:
+        page, total = audit.entries(
+            session,
+            call.tenant_id,
+            action=query.action,
+            subject=query.subject,
+            offset=query.offset,
+            limit=query.per_page,
+        )
+    return {"entries": [present.audit_entry(entry) for entry in page], "total": total}
+
+
+@routes.get("/events", EventsQuery)
+def list_events(call: Call, query: EventsQuery) -> dict[str, Any]:
+    """List events: those behind `after`, oldest first, or the latest, newest first."""
+    with call.database.read() as session:
+        if query.after is None:
+            rows = events.latest(session, call.tenant_id, client_id=None, limit=query.limit)
+        else:
+            rows = events.after(session, call.tenant_id, query.after, limit=query.limit)
+    return {"events": [present.event(event) for event in rows]}
+
+
+@routes.get("/events/stream", EventsQuery, media="text/event-stream")
+def stream_events(call: Call, query: EventsQuery) -> Response:
+    """Send events as they happen (server-sent events), from Last-Event-ID or `after` on."""
+    presented = request.headers.get("Last-Event-ID", "")
+    if presented and not (presented.isascii() and presented.isdigit() and len(presented) < 10):
+        raise InvalidRequest("bad_last_event_id", "Last-Event-ID is not an event's number")
+    return event_stream(call, int(presented) if presented else query.after)
+
+
+@routes.get("/export.json", ExportQuery)
+def export_json(call: Call, query: ExportQuery) -> Response:
+    """Return all clients or slots as a JSON list."""
+    rows = json.dumps(list(_rows(call, query)), separators=(",", ":"))
+    return _attachment(rows, "application/json", f"{query.what}.json")
+
+
+@routes.get("/export.csv", ExportQuery, media="text/csv")
+def export_csv(call: Call, query: ExportQuery) -> Response:
+    """Return all clients or slots as CSV."""
+    rows = list(_rows(call, query))
+    text = io.StringIO()
+    writer = csv.writer(text)
+    if rows:
+        writer.writerow(rows[0])
+        writer.writerows([_cell(value) for value in row.values()] for row in rows)
+    return _attachment(text.getvalue(), "text/csv", f"{query.what}.csv")
+
+
+def _rows(call: Call, query: ExportQuery) -> Iterator[dict[str, Any]]:
+    offset, total = 0, 1
+    while offset < total:
+        with call.database.read() as session:
+            if query.what == "clients":
+                profiles, total = clients.list_active(
+                    session, call.tenant_id, ClientFilter(), offset=offset, limit=_PAGE
+                )
+                interval_s = call.run.config.heartbeat_interval_s
+                yield from [present.client(profile, interval_s, masked=call.masked) for profile in profiles]
+            else:
+                slots, total = inventory.list_slots(
+                    session, call.tenant_id, SlotFilter(), offset=offset, limit=_PAGE
+                )
+                yield from [present.slot(slot, masked=call.masked) for slot in slots]
+        offset += _PAGE
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, list):
+        value = " ".join(value)
+    return "'" + value if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
+
+
+def _attachment(text: str, media: str, name: str) -> Response:
+    return Response(text, mimetype=media, headers={"Content-Disposition": f'attachment; filename="{name}"'})

@@ -1,0 +1,35 @@
+"""What each process of a race does; imported by all of them, so it stays small."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from threading import Barrier
+
+from ionmesh.db import Database
+from ionmesh.errors import NoSlot
+from ionmesh.models import MappingMode
+from ionmesh.services import registration
+from ionmesh.services.registration import Registration
+from tests.ionmesh.conftest import START
+
+Place = tuple[int, int]
+
+
+def register_all(url: str, barrier: Barrier, client_ids: list[str]) -> list[Place | None]:
+    """Wait for the others, then register the clients one after the other; None: there was no slot."""
+    database = Database(url)
+    with database.read() as session:
+        session.connection()
+    barrier.wait(30)
+    places: list[Place | None] = []
+    for client_id in client_ids:
+        request = Registration(client_id, MappingMode.ONE_TO_ONE_SWSIM)
+        try:
+            with database.write() as session:
+                found = registration.register(session, 1, request, START, timedelta(seconds=300)).assignment
+        except NoSlot:
+            places.append(None)
+        else:
+            places.append((found.bank_id, found.slot_id))
+    database.close()
+    return places
