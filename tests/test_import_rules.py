@@ -20,6 +20,10 @@ NEVER: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("remsimd.failover.health", PURE),
     ("remsimd.rspro.session", PURE),
     ("remsimd.rspro.codec", PURE),
+    ("remsimd.sim.frontends.apdu_case", PURE),
+    ("remsimd.sim.frontends.cardem_protocol", PURE),
+    ("remsimd.sim.frontends.cardem_session", PURE),
+    ("remsimd.sim.frontends.short_apdu", PURE),
     ("modems.drivers", ("serial", "pyudev")),
     ("modems.detect", ("modems.at", "modems.drivers")),
     ("remsimd.orchestrator", ("modems.drivers", "modems.at", "remsimd.failover")),
@@ -36,6 +40,7 @@ ONE_USER = {
     "pyudev": "modems.detect.udev",
     "gpiod": "remsimd.sim.gpio",
     "requests": "remsimd.http",
+    "usb": "remsimd.sim.frontends.cardem_usb",
 }
 VENDORS = ("fibocom", "quectel", "sierra")
 

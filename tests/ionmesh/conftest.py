@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -16,7 +17,7 @@ from ionmesh.app import create_app
 from ionmesh.config import Config
 from ionmesh.db import Database
 from ionmesh.models import Scope, SlotKind
-from ionmesh.services import inventory, keys, tenants
+from ionmesh.services import inventory, keys, tenants, users
 from tests.ionmesh import postgres
 from tests.ionmesh.postgres import Cluster
 from tests.ionmesh.remsim import FakeRemsimServer
@@ -36,6 +37,14 @@ class ManualClock:
 
     def advance(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_passwords() -> Iterator[None]:
+    """Passwords hashed as ever, at the least cost argon2 allows."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(users, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        yield
 
 
 @pytest.fixture(scope="session")

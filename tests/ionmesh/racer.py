@@ -1,9 +1,11 @@
-"""What each process of a race does; imported by all of them, so it stays small."""
+"""What each process of a race does; imported once, by the process that all of them are forked from."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from threading import Barrier
+
+from sqlalchemy.orm import configure_mappers
 
 from ionmesh.db import Database
 from ionmesh.errors import NoSlot
@@ -13,6 +15,8 @@ from ionmesh.services.registration import Registration
 from tests.ionmesh.conftest import START
 
 Place = tuple[int, int]
+
+configure_mappers()
 
 
 def register_all(url: str, barrier: Barrier, client_ids: list[str]) -> list[Place | None]:

@@ -124,7 +124,7 @@ def test_minutes_of_a_boot_whose_clock_was_never_set_are_said_to_be_lost(archive
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.lists(st.sampled_from([-YEAR_S, YEAR_S, -3600.0, 3600.0, 90_000.0]), max_size=5))
+@given(st.lists(st.sampled_from([-YEAR_S, YEAR_S, -3600.0, 3600.0, 90_000.0, -120.0, 120.0]), max_size=5))
 def test_a_clock_that_jumps_and_returns_loses_nothing(
     tmp_path_factory: pytest.TempPathFactory, jumps: list[float]
 ) -> None:
@@ -142,6 +142,26 @@ def test_a_clock_that_jumps_and_returns_loses_nothing(
         assert [(p.at_s, p.last) for p in found] == [(int(NOW_S) + n * 60, -90.0 - n) for n in range(number)]
     finally:
         archive.close()
+
+
+def test_minutes_dated_after_now_go_first_when_room_is_needed(archive: Archive) -> None:
+    for number in range(10):
+        archive.write(batch(number, -90.0, offset_s=NOW_S + YEAR_S, boot="a year ahead"))
+    archive.write(batch(0, -70.0, boot="right"))
+    count = 1500
+    minutes = tuple(Minute(number, {RSRP: of_one(-70.0)}) for number in range(1, count))
+    archive.write(Batch("right", NOW_S + count * 60, count * 60.0, minutes))
+    found = everything(archive)
+    assert {p.last for p in found} == {-70.0}
+    assert (len(found), found[-1].at_s) == (1440, int(NOW_S) + (count - 1) * 60)
+
+
+def test_a_batch_that_fails_half_way_leaves_nothing_behind(archive: Archive) -> None:
+    archive.write(batch(0, -90.0))
+    with pytest.raises(OverflowError):
+        archive.write(batch(1, -80.0, float("inf")))
+    archive.write(batch(2, -70.0))
+    assert [p.last for p in everything(archive)] == [-90.0, -70.0]
 
 
 def test_events_move_with_the_clock_too(archive: Archive) -> None:

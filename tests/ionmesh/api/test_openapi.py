@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import schemathesis
@@ -71,11 +72,17 @@ OPERATIONS = sorted(
 CHECKS = [status_code_conformance, content_type_conformance, response_schema_conformance]
 
 
+@pytest.fixture(scope="module")
+def operations(generous: tuple[Flask, str]) -> dict[str, Any]:
+    described = schemathesis.openapi.from_wsgi(f"{API}/openapi.json", generous[0])
+    return {found.ok().label: found.ok() for found in described.get_all_operations()}
+
+
 @pytest.mark.parametrize("label", OPERATIONS)
-def test_answers_are_as_documented_whatever_is_sent(label: str, generous: tuple[Flask, str]) -> None:
-    app, key = generous
-    described = schemathesis.openapi.from_wsgi(f"{API}/openapi.json", app)
-    operation = next(found.ok() for found in described.get_all_operations() if found.ok().label == label)
+def test_answers_are_as_documented_whatever_is_sent(
+    label: str, operations: dict[str, Any], generous: tuple[Flask, str]
+) -> None:
+    key = generous[1]
 
     @settings(
         max_examples=6,
@@ -84,7 +91,7 @@ def test_answers_are_as_documented_whatever_is_sent(label: str, generous: tuple[
         database=None,
         suppress_health_check=list(HealthCheck),
     )
-    @given(operation.as_strategy())
+    @given(operations[label].as_strategy())
     def send(case: schemathesis.Case) -> None:
         case.call_and_validate(headers={"X-API-Key": key}, checks=CHECKS)
 
