@@ -174,7 +174,10 @@ class Rounds:
             patience_s = max(self._config.timeout_s, LATE_S)
             rtts_s = await self._prober.round(device, targets, patience_s, answered)
         finally:
-            timers[0].cancel()
+            for timer in timers:
+                timer.cancel()
+        if len(good) < needed and loop.time() < timers[1].when():
+            self._judge(number, passed=False)  # nothing could be sent
         for target, rtt_s in zip(targets, rtts_s, strict=True):
             self._purse.charge(self._link, wire_bytes(target, answered=rtt_s is not None))
             self._publish(ProbeDone(self._link, str(target), rtt_s))

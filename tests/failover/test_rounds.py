@@ -1,10 +1,11 @@
 """When rounds begin and what they report, in virtual time."""
 
 import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from remsimd import clock
-from remsimd.config.model import FailoverConfig
+from remsimd.config.model import FailoverConfig, ProbeTarget
 from remsimd.events import Event, LinkHealth, ProbeDone, TrafficRead
 from remsimd.failover.counters import Reading
 from remsimd.failover.health import KernelSays, LinkState, RoundDone, Silence, initial, observe
@@ -215,6 +216,22 @@ def test_every_probe_is_charged() -> None:
     purse = Counting()
     run(Bench(purse=purse, air=FakeAir(dead={"wwan0"})).running(4.5))
     assert purse.spent == 2 * 36
+
+
+def test_what_cannot_be_sent_fails_at_once() -> None:
+    class Unreachable(FakeAir):
+        async def round(
+            self,
+            device: str,
+            targets: Sequence[ProbeTarget],
+            timeout_s: float,
+            answered: Callable[[ProbeTarget, float], None],
+        ) -> tuple[float | None, ...]:
+            return tuple(None for _ in targets)
+
+    bench = Bench(air=Unreachable())
+    run(bench.running(0.5))
+    assert bench.failed_at == [0]
 
 
 def test_reliability_is_never_more_than_there_are_targets() -> None:
