@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +22,7 @@ from sqlalchemy.orm import Session
 
 _WRITES = "ionmesh_writes"
 _SQLITE_BUSY_TIMEOUT_MS = 5000
+_WAL_RETRY_MS = 10
 _POSTGRESQL = {
     "connect_timeout": 5,
     "application_name": "ionmesh",
@@ -133,12 +136,26 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     cursor = connection.cursor()
     for pragma in (
         f"busy_timeout={_SQLITE_BUSY_TIMEOUT_MS}",
-        "journal_mode=WAL",
         "synchronous=NORMAL",
         "foreign_keys=ON",
     ):
         cursor.execute(f"PRAGMA {pragma}")
+    _enter_wal(cursor)
     cursor.close()
+
+
+def _enter_wal(cursor: Any) -> None:
+    """Switch the file to WAL, which sticks; while others use it SQLite refuses without the busy timeout."""
+    attempts = _SQLITE_BUSY_TIMEOUT_MS // _WAL_RETRY_MS
+    for attempt in range(attempts):
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if attempt == attempts - 1:
+                raise
+            time.sleep(_WAL_RETRY_MS / 1000)
+        else:
+            return
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -118,9 +118,12 @@ class History:
             self.recover(recovery.Busy(name, False))
 
     def steer(self) -> None:
-        """The operator prefers a link, or none."""
+        """The operator prefers a link, which forgives what it did before, or none."""
+        wish = self.chance.choice((Unpin(), Pin(self.chance.choice(self.names))))
+        if isinstance(wish, Pin):
+            self.lost_s.pop(wish.link, None)
         self.steered = True
-        self.decide(self.chance.choice((Unpin(), Pin(self.chance.choice(self.names)))))
+        self.decide(wish)
         self.steered = False
 
     def observe(self, name: str, evidence: Evidence) -> None:
@@ -164,7 +167,7 @@ class History:
         if move.previous is None or self.steered or self.links[move.previous].health not in _USED:
             return
         lost_s, window_s = self.lost_s.get(move.active), self.config.hold_down_s
-        # A preference that was just steered away from may be returned to at once: it never failed.
+        # The operator's choice goes before every hold-down.
         if lost_s is not None and self.state.pinned is None:
             self.require(self.now - lost_s >= window_s, "moved back within the damping window")
 

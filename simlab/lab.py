@@ -285,6 +285,8 @@ class Lab:
 
     async def start_router(self, *, config: str | None = None) -> None:
         """Start remsimd, with the lab's own configuration or another; returns when it answers."""
+        if "router" in self._programs:
+            await self.router.end()
         self.write_config(self.config() if config is None else config)
         argv = [sys.executable, "-m", "simlab.router", "--config", str(self.folder / "remsim")]
         argv += ["--run-dir", str(self.folder / "run"), "--gpio", str(self.folder / "gpio.sock")]

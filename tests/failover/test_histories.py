@@ -5,7 +5,7 @@ import pytest
 from remsimd.failover import machine, recovery
 from simlab.histories import Violation, play_many
 
-COUNT = 500
+COUNT = 300
 
 
 def test_no_history_breaks_a_promise() -> None:

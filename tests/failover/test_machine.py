@@ -319,7 +319,7 @@ def check_rest(run: Run) -> None:
 
 
 @given(histories())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_no_history_leads_to_a_dead_link_and_all_return(
     drawn: tuple[int, list[tuple[FailoverEvent, float]]],
 ) -> None:
