@@ -143,6 +143,7 @@ def _beat(body: HeartbeatBody) -> Heartbeat:
         stats=body.stats,
         modem_info=body.modem_info,
         links=body.links,
+        interval_s=body.interval,
         assignment_version=body.assignment_version,
         command_results=tuple(
             CommandResult(result.id, CommandState(result.state), result.detail)

@@ -12,6 +12,7 @@ from ionmesh.services.commands import CommandType
 
 CLIENT_ID_PATTERN = r"^[A-Za-z0-9._:@-]{1,128}$"
 _COMMAND_LIFE_MAX_S = 604_800
+_INTERVAL_MAX_S = 86_400
 
 
 def storable(value: Any) -> Any:
@@ -94,6 +95,7 @@ class HeartbeatBody(_Lenient):
     stats: JsonObject | None = None
     modem_info: JsonObject | None = None
     links: Annotated[JsonValue, AfterValidator(storable)] = None
+    interval: Annotated[int, Field(ge=1, le=_INTERVAL_MAX_S)] | None = None
     assignment_version: Annotated[int, Field(ge=0)] | None = None
     command_results: list[CommandResultBody] = Field(default_factory=list, max_length=100)
 

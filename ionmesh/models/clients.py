@@ -120,6 +120,8 @@ class ClientState(Base):
     stats: Mapped[dict[str, Any] | None]
     modem_info: Mapped[dict[str, Any] | None]
     links: Mapped[Any] = mapped_column(JsonDocument, nullable=True)
+    reported_interval_s: Mapped[int | None]
+    """How often the client says it heartbeats; a metered link makes it rarer than it is told."""
 
     profile: Mapped[ServiceProfile] = relationship(back_populates="state")
 

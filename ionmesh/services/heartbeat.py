@@ -11,6 +11,7 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Connection,
+    Integer,
     Label,
     Select,
     String,
@@ -50,6 +51,8 @@ class Heartbeat:
     stats: dict[str, Any] | None = None
     modem_info: dict[str, Any] | None = None
     links: Any = None
+    interval_s: int | None = None
+    """How often it heartbeats."""
     assignment_version: int | None = None
     command_results: tuple[CommandResult, ...] = ()
 
@@ -91,6 +94,7 @@ def note(connection: Connection, tenant_id: int, beat: Heartbeat, now: datetime)
             "new_stats": beat.stats,
             "new_modem_info": beat.modem_info,
             "new_links": beat.links,
+            "new_interval_s": beat.interval_s,
         },
     ).one_or_none()
     if row is None or row.waiting:
@@ -133,6 +137,9 @@ def _note_statement() -> ReturningUpdate[Any]:
             stats=func.coalesce(_document("new_stats"), ClientState.stats),
             modem_info=func.coalesce(_document("new_modem_info"), ClientState.modem_info),
             links=func.coalesce(_document("new_links"), ClientState.links),
+            reported_interval_s=func.coalesce(
+                bindparam("new_interval_s", type_=Integer()), ClientState.reported_interval_s
+            ),
         )
         .returning(
             _column(own, ServiceProfile.assignment_version),
@@ -182,6 +189,7 @@ def receive(session: Session, tenant_id: int, beat: Heartbeat, now: datetime) ->
         value = getattr(beat, name)
         if value is not None:
             setattr(state, name, value)
+    state.reported_interval_s = beat.interval_s or state.reported_interval_s
     commands.report(session, profile, beat.command_results, now)
     known = beat.assignment_version
     outdated = known is not None and known < profile.assignment_version

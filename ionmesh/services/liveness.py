@@ -67,6 +67,7 @@ def judge(last_heartbeat: datetime | None, now: datetime, policy: LivenessPolicy
 def sweep(session: Session, now: datetime, silence: timedelta) -> int:
     """Mark clients that went offline and end leases past their tenant's grace.
 
+    `silence` is the shortest that counts; a client whose own interval is long gets three of it.
     Returns the number of slots released. Each transition is recorded once.
     """
     rows = session.execute(
@@ -84,7 +85,9 @@ def sweep(session: Session, now: datetime, silence: timedelta) -> int:
     released = 0
     for profile, tenant in rows:
         grace = None if tenant.release_grace_s is None else timedelta(seconds=tenant.release_grace_s)
-        verdict = judge(profile.state.last_heartbeat, now, LivenessPolicy(silence, grace))
+        own_s = profile.state.reported_interval_s or profile.heartbeat_interval_s or 0
+        patience = offline_after(int(silence.total_seconds()), own_s)
+        verdict = judge(profile.state.last_heartbeat, now, LivenessPolicy(patience, grace))
         if verdict.connectivity is not profile.state.connectivity:
             profile.state.connectivity = verdict.connectivity
             log.info("client %s is %s", profile.client_id, verdict.connectivity.value)

@@ -126,7 +126,7 @@ def table(store: Store, eventlog: EventLog, actions: Actions) -> dict[str, Metho
             optional=frozenset({"after", "last", "kind"}),
         ),
         "failover.to": Method(
-            {"link": str}, "Use this link whatever its health, until auto.", serve.failover_to
+            {"link": str}, "Prefer this link while it is up, until auto.", serve.failover_to
         ),
         "failover.auto": Method({}, "Choose the link by health again.", serve.failover_auto),
         "failover.explain": Method(

@@ -9,7 +9,7 @@ HOLD_LIMIT_S = 120.0
 """The longest an own reset or SIM switch is waited for: a module that re-enumerates needs up to
 two minutes until it is registered again."""
 
-STANDBY_ROUND = 12
+STANDBY_ROUND = 24
 """A working link that carries no data is asked at every so manieth interval: it is often metered,
 and as soon as the active link is suspicious everyone is asked at the fast interval."""
 

@@ -402,7 +402,7 @@ def heartbeats_of_a_month_mb() -> float | None:
     argv = [sys.executable, str(Path(__file__).with_name("heartbeat.py"))]
     out = subprocess.run(argv, capture_output=True, text=True, check=False).stdout
     figures = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
-    months = [float(one["value"]) for one in figures if "MB" in one["unit"]]
+    months = [float(one["value"]) for one in figures if one["name"] == "heartbeat_as_shipped_month"]
     return max(months, default=None)
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from ionmesh.db import Database
-from ionmesh.models import AuditEntry, Connectivity, Tenant
+from ionmesh.models import AuditEntry, ClientState, Connectivity, Tenant
 from ionmesh.services import liveness
 from ionmesh.services.liveness import LeaseClass, LivenessPolicy, judge, offline_after
 from ionmesh.sweep import Sweeper
@@ -54,6 +54,23 @@ def test_a_client_that_never_heartbeated_is_never_released(age_s: int) -> None:
 def test_long_intervals_stretch_the_silence() -> None:
     assert offline_after(300, 60) == timedelta(seconds=300)
     assert offline_after(300, 600) == timedelta(seconds=1800)
+
+
+def test_a_client_that_heartbeats_rarely_is_given_three_of_its_intervals(
+    router: Router, stocked: Database, clock: ManualClock
+) -> None:
+    router.register()
+    router.heartbeat(interval=600)
+
+    def connectivity() -> Connectivity:
+        sweep(stocked, clock)
+        with stocked.read() as session:
+            return session.scalars(select(ClientState.connectivity)).one()
+
+    clock.advance(1799)
+    assert connectivity() is Connectivity.ONLINE
+    clock.advance(1)
+    assert connectivity() is Connectivity.OFFLINE
 
 
 def test_offline_at_300_s_told_once_and_back(
