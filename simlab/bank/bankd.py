@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -14,6 +15,8 @@ from simlab.bank.pcsc import PcscCard, PcscError
 from simlab.bank.peer import Peer, Trace
 from simlab.bank.quirks import DEPLOYED, Quirks
 from simlab.bank.usim import Usim
+
+log = logging.getLogger(__name__)
 
 IDENTITY = ComponentIdentity(ComponentType.BANKD, "fixme-name", "remsim-bankd", "1.0.0")
 NO_FLAGS = pdu.TpduFlags(
@@ -190,6 +193,7 @@ class _Worker:
     async def run(self) -> None:
         async for request in self.peer.pdus:
             if not await self._handle(request):
+                log.info("%s: closing on %s", self.peer.address, type(request.msg).__name__)
                 return
 
     async def look_for_card(self) -> bool:

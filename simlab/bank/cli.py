@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import logging
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ SERVER_PORT, REST_PORT, BANKD_PORT = 9998, 9997, 9999
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the bank; prints one JSON line with the ports when it is ready."""
     options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     try:
         cards = () if options.pcsc else _cards(options)
     except (OSError, ValueError) as error:

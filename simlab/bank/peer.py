@@ -1,6 +1,7 @@
 """One TCP connection as osmo-remsim's server and bankd handle it."""
 
 import asyncio
+import logging
 import socket
 from collections.abc import AsyncIterator, Callable
 
@@ -8,6 +9,8 @@ from remsimd.errors import RsproError
 from remsimd.rspro import codec, ipa
 from remsimd.rspro.pdu import ConnectClientRes, Message, RsproPdu
 from simlab.bank.quirks import Quirks
+
+log = logging.getLogger(__name__)
 
 CONNECT_RES_TAG = 2342
 """The constant that deployed programs send in ConnectClientRes."""
@@ -56,7 +59,8 @@ class Peer:
             self._trace("out", frame)
         try:
             await asyncio.get_running_loop().sock_sendall(self._sock, frame)
-        except OSError:
+        except OSError as error:
+            log.info("%s: %s", self.address, error)
             self.close()
 
     async def keepalive(self, interval_s: float = PING_INTERVAL_S, timeout_s: float = PONG_TIMEOUT_S) -> None:
@@ -115,6 +119,7 @@ class Peer:
             length = int.from_bytes(header[:2], "big")
             body = await self._recv(length)
             if len(body) < length:
+                log.info("%s: %d of %d octets in one recv: closing", self.address, len(body), length)
                 return
             try:
                 frames = ipa.Deframer().feed(header + body)
@@ -126,7 +131,8 @@ class Peer:
     async def _recv(self, octets: int) -> bytes:
         try:
             return await asyncio.get_running_loop().sock_recv(self._sock, octets)
-        except OSError:
+        except OSError as error:
+            log.info("%s: %s", self.address, error)
             return b""
 
 
