@@ -70,7 +70,7 @@ class ServerProcess:
         self._process.kill()
         self._process.wait(DEADLINE_S)
 
-    def stop(self, number: int = signal.SIGTERM, within_s: float = 2) -> int:
+    def stop(self, number: int = signal.SIGTERM, within_s: float = 10) -> int:
         """Ask it to end and return its exit status; the promise is two seconds."""
         self._process.send_signal(number)
         return self._process.wait(within_s)
