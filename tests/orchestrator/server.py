@@ -91,8 +91,9 @@ class Server:
                 request = Received(self.command, self.path, dict(self.headers), self.rfile.read(length))
                 server.received.append(request)
                 server.peers.add(self.client_address)
+                answer = server._next()
                 server.on_request()
-                self.reply(server._next())
+                self.reply(answer)
 
             def reply(self, answer: Answer) -> None:
                 if answer.hold:
