@@ -93,6 +93,8 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, lambda: self._spawn(self._reload_quietly()))
+        # The hotplug scripts' poke; unhandled it would end the daemon.
+        loop.add_signal_handler(signal.SIGUSR1, self._around.finder.look_again)
         with (
             self._bus.listen(self._store.take),
             self._bus.listen(self._eventlog.take),

@@ -131,6 +131,10 @@ class Finder:
                 self._known = found
             return found
 
+    def look_again(self) -> None:
+        """Somebody says that something changed: what was found so far counts no more."""
+        self._on_change()
+
     def _on_event(self, event: Uevent) -> None:
         if event.subsystem in SUBSYSTEMS and not event.devpath.startswith(VIRTUAL):
             self._on_change()

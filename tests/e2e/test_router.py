@@ -185,6 +185,16 @@ async def test_sighup_takes_a_good_configuration_and_refuses_a_bad_one(lab: Lab)
     assert after["ionmesh"]["assignment"] == before["ionmesh"]["assignment"]
 
 
+async def test_the_hotplug_scripts_poke_makes_it_look_again_and_harms_nothing(lab: Lab) -> None:
+    lab.secondary.set_state(ModemState.GONE)
+    await lab.start_router()
+    await lab.remsimd.until(on_the_remote_card, "on the remote card")
+    lab.secondary.set_state(ModemState.REGISTERED)
+    lab.router.signal(signal.SIGUSR1)
+    await lab.remsimd.until(lambda s: s["modems"]["secondary"]["port"] is not None, "found")
+    assert lab.router.running
+
+
 async def test_metrics_carry_the_documented_names(lab: Lab) -> None:
     await lab.start_router()
     await lab.remsimd.until(on_the_remote_card, "on the remote card")
