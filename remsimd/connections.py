@@ -18,7 +18,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.poolmanager import PoolManager
 
-from remsimd.net import TrafficBytes, closing_bytes, tcp_wire_bytes
+from remsimd.net import TrafficBytes, closing_bytes, forget_route, tcp_wire_bytes
 
 _ABORT = struct.pack("ii", 1, 0)
 """SO_LINGER with no time: close() sends RST."""
@@ -189,6 +189,8 @@ class FrugalConnection(HTTPConnection):
             super().request(*args, **kwargs)
         finally:
             held, self._held = self._held, None
+        if self.sock is not None:
+            forget_route(self.sock)
         self.send(b"".join(held))
         if self.sock is not None:
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from remsimd.assignment import Endpoint
 from remsimd.errors import RsproError
+from remsimd.net import forget_route
 from remsimd.rspro.ipa import Deframer, Frame
 
 READ_OCTETS = 4096
@@ -65,11 +66,14 @@ class Connection:
             writer.close()
 
     def send(self, frame: bytes) -> None:
-        """Send one frame with one write: deployed bankds take a split one for the end.
+        """Send one frame with one write, in one piece: deployed bankds take a split one for the end.
 
         Does nothing on a connection that is not open; its end is reported by `run`.
         """
         if self._writer is not None:
+            sock = self._writer.get_extra_info("socket")
+            if sock is not None:
+                forget_route(sock)
             self._writer.write(frame)
 
     async def _read(self, reader: asyncio.StreamReader) -> str:
