@@ -18,6 +18,9 @@ FLOWING_BYTES = 200
 SAMPLE_S = 0.25
 """How often counters are read while something moves."""
 
+CALM_SAMPLE_S = 1.0
+"""How often they are read otherwise: so late at most is it noticed that something began to move."""
+
 RESTLESS_S = 10.0
 """How long after the last traffic sent the counters are still read that often."""
 

@@ -10,7 +10,7 @@ from remsimd import clock
 from remsimd.config.model import FailoverConfig, ProbeTarget
 from remsimd.events import Event, LinkHealth, ProbeDone, TrafficRead
 from remsimd.failover import counters
-from remsimd.failover.counters import SAMPLE_S, SILENT_S, Reading, Traffic
+from remsimd.failover.counters import CALM_SAMPLE_S, SAMPLE_S, SILENT_S, Reading, Traffic
 from remsimd.failover.health import LinkState, RoundDone, Silence, pause_s
 from remsimd.failover.probe import Prober, wire_bytes
 
@@ -229,7 +229,7 @@ class Rounds:
             now = clock.monotonic()
             self._sample(now)
             restless = self._traffic is not None and self._traffic.restless(now)
-            await asyncio.sleep(SAMPLE_S if restless else self._config.interval_s)
+            await asyncio.sleep(SAMPLE_S if restless else CALM_SAMPLE_S)
 
     def _sample(self, now: float) -> None:
         device = self._device()

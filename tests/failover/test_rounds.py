@@ -251,7 +251,7 @@ def with_traffic(bench: Bench, *phases: tuple[float, int, int]) -> None:
     async def story() -> None:
         task = asyncio.create_task(bench.rounds.run())
         for seconds, rx, tx in phases:
-            bench.air.dead = {"wwan0"} if rx == 0 else set()
+            bench.air.dead = {"wwan0"} if tx and not rx else set()
             await traffic(bench, seconds, rx=rx, tx=tx)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -280,6 +280,12 @@ def test_a_thin_stream_is_watched_as_closely() -> None:
     bench = Bench()
     with_traffic(bench, (60, 180, 180), (6, 0, 180))
     assert bench.failed_at[1] <= 63.8
+
+
+def test_a_black_hole_right_after_traffic_began_is_found_as_fast() -> None:
+    bench = Bench()
+    with_traffic(bench, (21, 0, 0), (1.5, 20_000, 2_000), (6, 0, 2_000))
+    assert bench.failed_at[1] <= 22.5 + 3.8
 
 
 def test_a_second_black_hole_soon_after_the_first_is_found_as_fast() -> None:
