@@ -1,5 +1,7 @@
 """The calls to IonMesh: the API key, the way, and what is told about each call."""
 
+import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,8 @@ from remsimd.orchestrator import wire
 from remsimd.orchestrator.policy import KEY
 from remsimd.orchestrator.requests import HeartbeatRequest, RegisterRequest
 from remsimd.orchestrator.wire import DiscoverAnswer, HeartbeatAnswer, RefusedError, RegisterAnswer
+
+log = logging.getLogger(__name__)
 
 _KEY_CHARS = 256
 
@@ -75,6 +79,7 @@ class Calls:
         self._find = find
         self._found: str | None = None
         self._key: str | None = None
+        self._waiting: tuple[str | None, asyncio.Task[HttpAnswer]] | None = None
 
     @property
     def has_key(self) -> bool:
@@ -102,6 +107,11 @@ class Calls:
             if error.status != 404:
                 raise
 
+    def way_changed(self) -> None:
+        """A link's health changed: do not wait for an answer over a way that is not ours any more."""
+        if self._waiting is not None and self._waiting[0] != self._way.device():
+            self._waiting[1].cancel()
+
     def close(self) -> None:
         """Close the connections; a later call opens its own."""
         self._http.close()
@@ -122,15 +132,9 @@ class Calls:
         started_s = clock.monotonic()
         failure = "cancelled"
         try:
-            answer = await self._http.call(
-                method,
-                await self._url() + path,
-                interface=self._way.device(),
-                json=body,
-                headers=self._headers(),
-                timeout_s=self._config.timeout_s if timeout_s is None else timeout_s,
-                keep_open=keep_open,
-            )
+            url = await self._url() + path
+            limit_s = self._config.timeout_s if timeout_s is None else timeout_s
+            answer = await self._ask(method, url, body, limit_s, keep_open=keep_open)
             accepted = wire.accepted(name, answer)
         except OrchestratorError as error:
             if error.status is None:
@@ -142,6 +146,35 @@ class Calls:
             return accepted
         finally:
             self._publish(IonmeshCallDone(name, clock.monotonic() - started_s, failure or None))
+
+    async def _ask(
+        self, method: str, url: str, body: Mapping[str, Any] | None, timeout_s: float, *, keep_open: bool
+    ) -> HttpAnswer:
+        """One call, begun anew where its way leads elsewhere before it is answered."""
+        headers = self._headers()
+        while True:
+            device = self._way.device()
+            asking = asyncio.ensure_future(
+                self._http.call(
+                    method,
+                    url,
+                    interface=device,
+                    json=body,
+                    headers=headers,
+                    timeout_s=timeout_s,
+                    keep_open=keep_open,
+                )
+            )
+            self._waiting = device, asking
+            try:
+                return await asking
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if task is None or task.cancelling() or self._way.device() == device:
+                    raise
+                log.info("asked again through %s", self._way.device() or "any device")
+            finally:
+                self._waiting = None
 
     async def _url(self) -> str:
         """Where the orchestrator is: as configured, or as it was found since it was lost last."""

@@ -11,7 +11,7 @@ from remsimd import clock
 from remsimd.assignment import Assignment
 from remsimd.config.model import IonmeshConfig
 from remsimd.errors import OrchestratorError
-from remsimd.events import Assigned, Event, IonmeshState, IonmeshStateChanged
+from remsimd.events import Assigned, Event, IonmeshState, IonmeshStateChanged, LinkHealthChanged
 from remsimd.orchestrator import policy
 from remsimd.orchestrator.calls import Caller, Calls, Way
 from remsimd.orchestrator.commands import Commands
@@ -136,6 +136,8 @@ class OrchestratorClient:
 
     def take(self, event: Event) -> None:
         """Hear of an event; a change of state that IonMesh should know makes the next call sooner."""
+        if isinstance(event, LinkHealthChanged):
+            self._calls.way_changed()
         if self._heartbeats.take(event):
             self._look_up()
 

@@ -56,6 +56,8 @@ class FakeIonmesh:
     heartbeat: list[Reply] = field(default_factory=lambda: [BEAT])
     unregister: list[Reply] = field(default_factory=lambda: [HttpAnswer(200, {"status": "ok"})])
     calls: list[Call] = field(default_factory=list)
+    dead: set[str] = field(default_factory=set)
+    """Devices through which no answer comes."""
 
     async def call(
         self,
@@ -79,6 +81,9 @@ class FakeIonmesh:
         call = Call(clock.monotonic(), method, name, dict(json or {}), dict(headers or {}), interface)
         self.calls.append(call)
         await asyncio.sleep(0)
+        if interface in self.dead:
+            await asyncio.sleep(timeout_s)
+            raise OrchestratorError(f"POST {url}: no answer within {timeout_s:g} s", code="timeout")
         reply = script.pop(0) if len(script) > 1 else script[0]
         if isinstance(reply, OrchestratorError):
             raise reply
@@ -107,13 +112,14 @@ class Router:
         self.happened: Callable[[int], Happened] = lambda _: Happened()
         self.on_execute: Callable[[Command], None] = lambda _: None
         self.hang = False
+        self.device = "wwan1"
         self.client = OrchestratorClient(
             IonmeshConfig(enabled=True, **{"url": URL, **config}),
             client_name="router-17-slot0",
             hardware_info=lambda: {"modem_model": "RM500Q-GL"},
             software_version="0.1.0",
             http=ionmesh,
-            way=Way(lambda: "wwan1", lambda: "secondary", lambda: self.metered),
+            way=Way(lambda: self.device, lambda: "secondary", lambda: self.metered),
             sources=Sources(
                 stats=lambda: {"uptime_seconds": 5},
                 modem_info=lambda: self.modem_info,

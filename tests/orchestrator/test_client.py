@@ -9,7 +9,15 @@ import pytest
 
 from remsimd.assignment import Assignment, Endpoint
 from remsimd.errors import OrchestratorError
-from remsimd.events import Assigned, HeartbeatSent, IonmeshCallDone, IonmeshState, IonmeshStateChanged
+from remsimd.events import (
+    Assigned,
+    HeartbeatSent,
+    IonmeshCallDone,
+    IonmeshState,
+    IonmeshStateChanged,
+    LinkHealth,
+    LinkHealthChanged,
+)
 from remsimd.http import HttpAnswer
 from remsimd.orchestrator.store import ASSIGNMENT_FILE
 from tests.orchestrator.fake import (
@@ -239,6 +247,42 @@ def test_lost_heartbeats_need_no_registration(tmp_path: Path) -> None:
     assert ionmesh.times("heartbeat")[:9] == [2, 62, 64, 68, 76, 92, 124, 184, 244]
     assert ionmesh.times("register-client") == [0]
     assert router.states() == ["connecting", "registered", "unreachable", "registered"]
+
+
+def test_a_call_over_a_link_that_is_lost_is_made_over_the_other(tmp_path: Path) -> None:
+    ionmesh = FakeIonmesh()
+    router = Router(ionmesh, tmp_path)
+
+    async def story() -> None:
+        task = asyncio.create_task(router.client.run())
+        await asyncio.sleep(61)
+        ionmesh.dead.add("wwan1")
+        await asyncio.sleep(2)
+        router.device = "wwan0"
+        router.client.take(LinkHealthChanged("secondary", LinkHealth.DOWN, "no carrier"))
+        await asyncio.sleep(1)
+        task.cancel()
+        await asyncio.wait([task])
+
+    run(story())
+    ways = [(call.at_s, call.path, call.interface) for call in ionmesh.calls[-2:]]
+    assert ways == [(62, "heartbeat", "wwan1"), (63, "heartbeat", "wwan0")]
+    assert router.states() == ["connecting", "registered"]
+
+
+def test_a_client_that_is_stopped_does_not_ask_again(tmp_path: Path) -> None:
+    ionmesh = FakeIonmesh(dead={"wwan1"})
+    router = Router(ionmesh, tmp_path)
+
+    async def story() -> None:
+        task = asyncio.create_task(router.client.run())
+        await asyncio.sleep(2)
+        router.device = "wwan0"
+        task.cancel()
+        await asyncio.wait([task])
+
+    run(story())
+    assert [call.interface for call in ionmesh.calls] == ["wwan1"]
 
 
 def test_the_orchestrator_may_give_another_card_or_take_it_away(tmp_path: Path) -> None:
