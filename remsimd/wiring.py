@@ -37,7 +37,7 @@ from remsimd.sim.frontends.shell import ShellFrontend
 from remsimd.sim.frontends.vpcd import VpcdFrontend
 from remsimd.sim.gpio import Lines
 from remsimd.sim.journal import Journal
-from remsimd.sim.slot import SimMode, SimSlot
+from remsimd.sim.slot import SimSlot
 from remsimd.sim.switch import SimSwitch
 from remsimd.store import Store
 from remsimd.supervisor import Part, Supervisor
@@ -226,8 +226,8 @@ class Wiring:
             radio=self._supervisor.part(life_name(modem.name), ModemLife),
             lines=self._around.lines,
             redial=redial,
-            local_card=partial(slot.use, SimMode.LOCAL) if slot is not None and fallback else None,
-            remote_card=partial(slot.use, SimMode.AUTO) if slot is not None else None,
+            local_card=slot.fall_back if slot is not None and fallback else None,
+            remote_card=slot.end_fallback if slot is not None else None,
             other_slot=self._ask_for_another if self._config.ionmesh.enabled else None,
         )
 

@@ -68,6 +68,7 @@ class SimSlot:
         self._source = SimSource.LOCAL
         self._in_between = False
         self._kept_off = False
+        self._fallen_back = False
         self._changed = asyncio.Event()
         self._backoff = Backoff(first_s=60.0, cap_s=900.0)
         self._not_before_s = 0.0
@@ -88,8 +89,20 @@ class SimSlot:
     def use(self, mode: SimMode) -> None:
         """What a person wants, until told otherwise."""
         self._mode = mode
+        self._fallen_back = False
         self._backoff = self._backoff.succeeded()
         self._wish(f"asked for {mode}")
+
+    def fall_back(self) -> None:
+        """Be on the local card for now: the modem finds no network with the remote one."""
+        self._fallen_back = True
+        self._wish("the remote card brings no network")
+
+    def end_fallback(self) -> None:
+        """The remote card gets another chance, unless a person has wished for something since."""
+        if self._fallen_back:
+            self._fallen_back = False
+            self._wish("the remote card gets another chance")
 
     @property
     def uses_remote(self) -> bool:
@@ -119,7 +132,8 @@ class SimSlot:
     @property
     def _wanted(self) -> Offered | None:
         """The remote card to be on, None for the local one."""
-        return self._offered if self._mode is SimMode.AUTO and not self._kept_off else None
+        away = self._mode is not SimMode.AUTO or self._fallen_back or self._kept_off
+        return None if away else self._offered
 
     @property
     def _settled(self) -> bool:

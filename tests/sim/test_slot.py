@@ -298,6 +298,26 @@ def test_a_person_keeps_the_local_card_until_auto(bench: Bench) -> None:
     virtual.run(story())
 
 
+def test_a_fallback_ends_where_it_began_and_gives_way_to_a_person(bench: Bench) -> None:
+    async def story() -> None:
+        async with bench.running() as slot:
+            slot.offer(ATR)
+            await bench.switched()
+            for _ in range(2):
+                slot.fall_back()
+                assert (await bench.switched()).source is SimSource.LOCAL
+                slot.end_fallback()
+                assert (await bench.switched()).source is SimSource.REMOTE
+            slot.fall_back()
+            await bench.switched()
+            slot.use(SimMode.LOCAL)
+            slot.end_fallback()
+            await asyncio.sleep(3600)
+            assert bench.mux_moves[-1] is False
+
+    virtual.run(story())
+
+
 def test_a_broken_frontend_is_an_error_with_its_words(bench: Bench) -> None:
     bench.broken_frontend = True
 
