@@ -1,7 +1,6 @@
 """Changing options of /etc/config/remsim from afar: checked as a whole before anything is written."""
 
 import asyncio
-import os
 import re
 import shutil
 import tempfile
@@ -9,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from remsimd import files
 from remsimd.config import uci
 from remsimd.config.load import load, parse
 from remsimd.config.options import TABLES
@@ -164,18 +164,8 @@ async def _uci(folder: str, *arguments: str, may_fail: bool = False) -> None:
 
 
 def _replace(path: Path, text: str) -> None:
-    """The file is the old or the new one at any moment, with its mode."""
     try:
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            shutil.copymode(path, temporary)
-            Path(temporary).replace(path)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+        files.replace(path, text.encode())
     except OSError as error:
         raise _refused(str(path), None, f"cannot be written: {error.strerror}") from error
 

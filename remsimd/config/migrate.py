@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from remsimd import files
 from remsimd.config import uci
 from remsimd.config.load import parse
 from remsimd.config.options import FORK_PORT, RSPRO
@@ -84,10 +85,7 @@ def migrate_file(path: Path) -> Migrated | None:
         saved = path.with_name(path.name + SAVED_SUFFIX)
         if not saved.exists():
             shutil.copy2(path, saved)
-        temporary = path.with_name(f".{path.name}.new")
-        temporary.write_text(migrated.text, "utf-8")
-        shutil.copymode(path, temporary)
-        temporary.replace(path)
+        files.replace(path, migrated.text.encode())
     except (OSError, UnicodeDecodeError, uci.UciError) as error:
         mistake = Mistake("file", None, None, f"cannot be migrated: {error}")
         raise ConfigError(str(path), (mistake,)) from error

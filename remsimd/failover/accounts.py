@@ -4,12 +4,11 @@ import asyncio
 import contextlib
 import json
 import logging
-import os
 import socket
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from remsimd import clock
+from remsimd import clock, files
 from remsimd.config.model import ModemConfig
 from remsimd.events import DataSpent, Event
 from remsimd.failover import budget
@@ -105,14 +104,8 @@ class Accounts:
         if self._ledgers == self._kept:
             return
         document = {link: dict(ledger.periods) for link, ledger in self._ledgers.items()}
-        temporary = self._path.with_suffix(".tmp")
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open("w", encoding="utf-8") as file:
-                json.dump(document, file)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self._path)
+            files.replace(self._path, json.dumps(document).encode())
         except OSError as error:
             _log.warning("what was spent cannot be kept in %s: %s", self._path, error.strerror)
         else:

@@ -6,14 +6,12 @@ taken before they are on the flash.
 
 import json
 import logging
-import os
-import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from remsimd import files
 from remsimd.assignment import Assignment, Endpoint
 
 log = logging.getLogger(__name__)
@@ -101,32 +99,12 @@ class Store:
         """Replace a file as a whole: after a power cut it is the old or the new one."""
         path = self._dir / name
         data = json.dumps({"format": _FORMAT, **content}, separators=(",", ":")).encode()
-        temporary = None
         try:
-            self._dir.mkdir(parents=True, exist_ok=True)
-            # mkstemp makes the file for its owner only: it names a subscriber.
-            descriptor, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=self._dir)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).replace(path)
-            _sync_directory(self._dir)
+            files.replace(path, data)
         except OSError as error:
             log.warning("cannot write %s: %s", path, error.strerror)
-            if temporary is not None:
-                with suppress(OSError):
-                    Path(temporary).unlink(missing_ok=True)
             return False
         return True
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _assignment(kept: Mapping[str, Any]) -> Assignment:

@@ -1,10 +1,10 @@
 """What a SIM switch was doing, on disk, so that a killed daemon knows where it left the modem."""
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from remsimd import files
 from remsimd.config.model import SimSource
 
 
@@ -37,10 +37,4 @@ class Journal:
         """Make `entry` what a restarted daemon will read, whatever happens meanwhile."""
         if entry == self.read():
             return  # flash wears: an entry that says nothing new is not written
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self._path.with_suffix(".tmp")
-        with temporary.open("w", encoding="utf-8") as file:
-            json.dump(asdict(entry), file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self._path)
+        files.replace(self._path, json.dumps(asdict(entry)).encode())
