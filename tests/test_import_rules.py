@@ -98,14 +98,14 @@ def test_a_library_has_one_user_on_the_router(library: str) -> None:
     assert users == {ONE_USER[library]}
 
 
-def test_configuration_knows_nothing_of_the_daemon_but_its_errors() -> None:
-    allowed = ("remsimd.config", "remsimd.errors")
+def test_configuration_knows_nothing_of_the_daemon_but_its_errors_and_how_to_write() -> None:
+    allowed = ("remsimd.config", "remsimd.errors", "remsimd.files")
     wrong = [
         (name, target)
         for name, targets in MODULES.items()
         if within(name, "remsimd.config")
         for target in targets
-        if within(target, "remsimd") and not any(within(target, fine) for fine in allowed)
+        if target.startswith("remsimd.") and not any(within(target, fine) for fine in allowed)
     ]
     assert wrong == []
 

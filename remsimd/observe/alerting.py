@@ -13,6 +13,7 @@ from remsimd.config.model import AlertConfig
 from remsimd.errors import ControlError
 from remsimd.events import Event
 from remsimd.observe import alerts
+from remsimd.observe.alertmemory import AlertMemory
 from remsimd.observe.alerts import Board, Change, Growth, Phase, Standing
 from remsimd.observe.events import AlertChanged
 from remsimd.observe.webhook import Notice, Webhooks
@@ -40,11 +41,16 @@ class Alerting:
     """Runs the alerts over every gauge and counter that the collectors export."""
 
     def __init__(
-        self, configs: tuple[AlertConfig, ...], collectors: tuple[Collector, ...], outside: Outside
+        self,
+        configs: tuple[AlertConfig, ...],
+        collectors: tuple[Collector, ...],
+        outside: Outside,
+        memory: AlertMemory,
     ) -> None:
         self._configs = {config.name: config for config in configs}
         self._collectors = collectors
         self._outside = outside
+        self._memory = memory
         self._board = Board()
         self._growths: dict[tuple[str, str], Growth] = {}
         self._told_s: dict[tuple[str, str], float] = {}
@@ -52,6 +58,7 @@ class Alerting:
     async def run(self) -> None:
         """Look until cancelled."""
         self._warn_of_unknown()
+        self._restore()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._outside.webhooks.run())
             while True:
@@ -91,12 +98,14 @@ class Alerting:
         self._board, count = self._board.acknowledge(alert, subject)
         if not count:
             raise ControlError(f"{alert} does not fire" + ("" if subject is None else f" for {subject!r}"))
+        self._memory.keep(self._board)
         return f"{alert}: {count} acknowledged"
 
     def mute(self, alert: str, minutes: int) -> str:
         """Tell no webhook of an alert for so long; 0 ends that."""
         self._config(alert)
         self._board = self._board.with_mute(alert, clock.monotonic() + 60.0 * minutes)
+        self._memory.keep(self._board)
         return f"{alert} is muted for {minutes} min" if minutes else f"{alert} is not muted"
 
     def _config(self, name: str) -> AlertConfig:
@@ -113,6 +122,13 @@ class Alerting:
             if config.metric not in names:
                 log.warning("alert %s never fires: no metric %s is exported", config.name, config.metric)
 
+    def _restore(self) -> None:
+        """Go on with what a daemon before this one knew, as far as it is still configured."""
+        kept, now_s = self._memory.restore(), clock.monotonic()
+        standings = {key: one for key, one in kept.standings.items() if key[0] in self._configs}
+        self._board = Board(standings, kept.muted_until_s)
+        self._told_s = dict.fromkeys(standings, now_s)
+
     def _look(self) -> None:
         now_s = clock.monotonic()
         values: dict[str, dict[str, float]] = {}
@@ -122,6 +138,7 @@ class Alerting:
             self._board, changes = alerts.look(self._board, config, values.get(config.metric, {}), now_s)
             for subject, change, standing in changes:
                 self._changed(config, subject, change, standing)
+        self._memory.keep(self._board)
         self._remind(now_s)
 
     def _samples(self, now_s: float) -> Iterator[tuple[str, str, float]]:

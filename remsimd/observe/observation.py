@@ -10,6 +10,7 @@ from remsimd.bus import Bus
 from remsimd.config.model import Config
 from remsimd.http import Http
 from remsimd.observe.alerting import Alerting, Outside
+from remsimd.observe.alertmemory import AlertMemory
 from remsimd.observe.eventlog import EventLog
 from remsimd.observe.exporter import MetricsServer, Textfile
 from remsimd.observe.history import History, Plan, Sources
@@ -101,6 +102,7 @@ class Observation:
             outside = Outside(self._bus.publish, Webhooks(Http()), self._router_id)
             # A share of CPU time counts from its reader's last look: each reader has its own.
             collectors = (self._collector, SystemCollector(self._router_id))
-            return Alerting(config.alerts, collectors, outside)
+            memory = AlertMemory(Path(config.main.state_dir))
+            return Alerting(config.alerts, collectors, outside, memory)
 
-        return Part(ALERTS, config.alerts, build)
+        return Part(ALERTS, (config.alerts, config.main.state_dir), build)

@@ -21,6 +21,7 @@ from remsimd.errors import ControlError, OrchestratorError
 from remsimd.events import Event
 from remsimd.http import Http, HttpAnswer
 from remsimd.observe.alerting import REPEAT_S, Alerting, Outside
+from remsimd.observe.alertmemory import FILE, AlertMemory
 from remsimd.observe.events import AlertChanged
 from remsimd.observe.webhook import GIVE_UP_AFTER, MAX_WAITING, Notice, Webhooks, read_key, signature
 from tests import virtual
@@ -72,13 +73,18 @@ WEAK = AlertConfig(name="weak", metric="remsim_signal_rssi_dbm", below=-100.0, f
 
 
 def watched(
-    address: Address, *alerts: AlertConfig, story: Callable[[Alerting, Values], Coroutine[Any, Any, None]]
+    address: Address,
+    *alerts: AlertConfig,
+    story: Callable[[Alerting, Values], Coroutine[Any, Any, None]],
+    folder: Path,
 ) -> list[Event]:
+    """What is published while `story` goes on; `folder` keeps what a restart must not forget."""
     told: list[Event] = []
 
     async def run() -> None:
         values = Values()
-        alerting = Alerting(alerts, (values,), Outside(told.append, Webhooks(address), "r1"))
+        outside = Outside(told.append, Webhooks(address), "r1")
+        alerting = Alerting(alerts, (values,), outside, AlertMemory(folder))
         task = asyncio.create_task(alerting.run())
         await story(alerting, values)
         task.cancel()
@@ -88,7 +94,7 @@ def watched(
     return told
 
 
-def test_an_alert_is_told_once_when_it_fires_and_once_when_it_is_over() -> None:
+def test_an_alert_is_told_once_when_it_fires_and_once_when_it_is_over(tmp_path: Path) -> None:
     address = Address(HttpAnswer(204, {}))
 
     async def story(_: Alerting, values: Values) -> None:
@@ -97,7 +103,7 @@ def test_an_alert_is_told_once_when_it_fires_and_once_when_it_is_over() -> None:
         values.rssi = {"primary": -90.0}
         await asyncio.sleep(60)
 
-    told = watched(address, WEAK, story=story)
+    told = watched(address, WEAK, story=story, folder=tmp_path)
     text = "remsim_signal_rssi_dbm is {}, alert below -100 for 20 s"
     assert told == [
         AlertChanged("weak", "primary", True, "warning", text.format("-105")),
@@ -109,7 +115,7 @@ def test_an_alert_is_told_once_when_it_fires_and_once_when_it_is_over() -> None:
     ]
 
 
-def test_a_growing_counter_fires_and_ends_when_it_stands_still() -> None:
+def test_a_growing_counter_fires_and_ends_when_it_stands_still(tmp_path: Path) -> None:
     alert = AlertConfig(name="auth", metric="remsim_failures_total", above=0.0, severity="critical")
 
     async def story(_: Alerting, values: Values) -> None:
@@ -118,14 +124,14 @@ def test_a_growing_counter_fires_and_ends_when_it_stands_still() -> None:
         values.failures = 6.0
         await asyncio.sleep(600)
 
-    told = watched(Address(HttpAnswer(200, {})), alert, story=story)
+    told = watched(Address(HttpAnswer(200, {})), alert, story=story, folder=tmp_path)
     assert [(e.firing, e.subject) for e in told if isinstance(e, AlertChanged)] == [
         (True, "r1"),
         (False, "r1"),
     ]
 
 
-def test_nobody_is_told_while_muted_and_only_once_when_acknowledged() -> None:
+def test_nobody_is_told_while_muted_and_only_once_when_acknowledged(tmp_path: Path) -> None:
     address = Address(HttpAnswer(200, {}))
     muted = AlertConfig(name="muted", metric=WEAK.metric, below=-100.0, webhook=URL)
 
@@ -145,7 +151,7 @@ def test_nobody_is_told_while_muted_and_only_once_when_acknowledged() -> None:
         with pytest.raises(ControlError, match="no alert 'other'; alerts: weak, muted"):
             alerting.mute("other", 1)
 
-    watched(address, WEAK, muted, story=story)
+    watched(address, WEAK, muted, story=story, folder=tmp_path)
 
 
 def test_an_address_that_does_not_answer_is_tried_ever_more_rarely_and_then_heard() -> None:
@@ -186,7 +192,7 @@ def test_it_is_given_up_in_the_end_and_the_oldest_first_when_very_many_wait() ->
     assert set(numbers) >= {5, 6, 7}
 
 
-def test_a_retry_for_an_alert_acknowledged_meanwhile_is_not_made() -> None:
+def test_a_retry_for_an_alert_acknowledged_meanwhile_is_not_made(tmp_path: Path) -> None:
     address = Address(REFUSED)
 
     async def story(alerting: Alerting, values: Values) -> None:
@@ -197,17 +203,65 @@ def test_a_retry_for_an_alert_acknowledged_meanwhile_is_not_made() -> None:
         await asyncio.sleep(3600)
         assert len(address.calls) == tried
 
-    watched(address, WEAK, story=story)
+    watched(address, WEAK, story=story, folder=tmp_path)
 
 
-def test_an_alert_for_a_metric_that_does_not_exist_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_restart_tells_nothing_twice_and_keeps_what_people_said(tmp_path: Path) -> None:
+    address = Address(HttpAnswer(200, {}))
+    muted = AlertConfig(name="muted", metric=WEAK.metric, below=-100.0, webhook=URL)
+
+    async def before(alerting: Alerting, values: Values) -> None:
+        alerting.mute("muted", 60)
+        values.rssi = {"primary": -105.0, "secondary": -105.0}
+        await asyncio.sleep(60)
+        alerting.acknowledge("weak", "primary")
+
+    async def after(alerting: Alerting, values: Values) -> None:
+        values.rssi = {"primary": -105.0, "secondary": -105.0}
+        await asyncio.sleep(60)
+        listed = {alert["alert"]: alert for alert in alerting.listing()}
+        firing = {one["subject"]: one["acknowledged"] for one in listed["weak"]["standings"]}
+        assert firing == {"primary": True, "secondary": False}
+        assert 0 < listed["muted"]["muted_for_s"] <= 3600
+        values.rssi = {"primary": -80.0, "secondary": -105.0}
+        await asyncio.sleep(60)
+
+    watched(address, WEAK, muted, story=before, folder=tmp_path)
+    assert len(address.calls) == 2
+    told = watched(address, WEAK, muted, story=after, folder=tmp_path)
+    assert {(one.alert, one.subject, one.firing) for one in told if isinstance(one, AlertChanged)} == {
+        ("weak", "primary", False),
+        ("muted", "primary", False),
+    }
+    assert [body["status"] for _, _, body, _ in address.calls[2:]] == ["resolved"]
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", '{"firing": [1], "muted": {}}', '{"firing": [], "muted": {"a": 1}}']
+)
+def test_a_memory_that_is_broken_is_said_and_begins_anew(
+    tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / FILE).write_text(content)
+
+    async def story(alerting: Alerting, _values: Values) -> None:
+        await asyncio.sleep(10)
+        assert alerting.listing()[0]["standings"] == []
+
+    watched(Address(HttpAnswer(200, {})), WEAK, story=story, folder=tmp_path)
+    assert "alerts begin anew" in caplog.text
+
+
+def test_an_alert_for_a_metric_that_does_not_exist_is_warned_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     wrong = AlertConfig(name="typo", metric="remsim_signal_rsi_dbm", below=-100.0)
     right = AlertConfig(name="right", metric="remsim_failures_total", above=0.0)
 
     async def story(_alerting: Alerting, _values: Values) -> None:
         await asyncio.sleep(1)
 
-    watched(Address(HttpAnswer(200, {})), wrong, right, story=story)
+    watched(Address(HttpAnswer(200, {})), wrong, right, story=story, folder=tmp_path)
     assert caplog.messages == ["alert typo never fires: no metric remsim_signal_rsi_dbm is exported"]
 
 
