@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from remsimd.observe.rollup import DAY_S, FINER_DAYS, SCALE, STEPS_S
 from remsimd.observe.usage import Usage
@@ -34,9 +34,11 @@ class Wanted:
         return next((tier for tier, reach_s in enumerate(reach) if span_s <= reach_s), len(reach))
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
-    """One span of one series; `at_s` is its beginning, wall clock."""
+class Point(NamedTuple):
+    """One span of one series; `at_s` is its beginning, wall clock.
+
+    A tuple, because a month of everything has 80,000 of them, and these are made twice as fast.
+    """
 
     at_s: int
     metric: str
@@ -68,26 +70,19 @@ def points(database: "sqlite3.Connection", wanted: Wanted) -> tuple[Point, ...]:
     }
     step_s = STEPS_S[wanted.tier]
     rows = database.execute(
-        "SELECT t, series, low, high, total, count, last FROM point WHERE tier = ? AND t BETWEEN ? AND ?"
-        " AND series IN (SELECT value FROM json_each(?)) ORDER BY t, series",
-        (
-            wanted.tier,
-            int(wanted.from_s // step_s),
-            int(wanted.to_s // step_s),
-            json.dumps(list(names)),
-        ),
+        "SELECT t * :step, series, low / :scale, high / :scale, round(total / :scale / count, 3),"
+        " last / :scale FROM point WHERE tier = :tier AND t BETWEEN :first AND :latest"
+        " AND series IN (SELECT value FROM json_each(:wanted)) ORDER BY t, series",
+        {
+            "step": step_s,
+            "scale": float(SCALE),
+            "tier": wanted.tier,
+            "first": int(wanted.from_s // step_s),
+            "latest": int(wanted.to_s // step_s),
+            "wanted": json.dumps(list(names)),
+        },
     )
-    return tuple(
-        Point(
-            t * step_s,
-            *names[series],
-            low / SCALE,
-            high / SCALE,
-            round(total / count / SCALE, 3),
-            last / SCALE,
-        )
-        for t, series, low, high, total, count, last in rows
-    )
+    return tuple(Point(at_s, *names[series], *values) for at_s, series, *values in rows)
 
 
 def series(database: "sqlite3.Connection") -> tuple[tuple[str, str], ...]:
