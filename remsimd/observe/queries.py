@@ -70,7 +70,7 @@ def points(database: "sqlite3.Connection", wanted: Wanted) -> tuple[Point, ...]:
     }
     step_s = STEPS_S[wanted.tier]
     rows = database.execute(
-        "SELECT t * :step, series, low / :scale, high / :scale, round(total / :scale / count, 3),"
+        "SELECT t * :step, series, low / :scale, high / :scale, total / (:scale * count),"
         " last / :scale FROM point WHERE tier = :tier AND t BETWEEN :first AND :latest"
         " AND series IN (SELECT value FROM json_each(:wanted)) ORDER BY t, series",
         {
@@ -82,7 +82,10 @@ def points(database: "sqlite3.Connection", wanted: Wanted) -> tuple[Point, ...]:
             "wanted": json.dumps(list(names)),
         },
     )
-    return tuple(Point(at_s, *names[series], *values) for at_s, series, *values in rows)
+    return tuple(
+        Point(at_s, *names[series], low, high, round(average, 3), last)
+        for at_s, series, low, high, average, last in rows
+    )
 
 
 def series(database: "sqlite3.Connection") -> tuple[tuple[str, str], ...]:
