@@ -68,7 +68,7 @@ class Sim:
     slot: int | None = None
 
     def __repr__(self) -> str:
-        numbers = f"iccid={masked(self.iccid)}, imsi={masked(self.imsi)}"
+        numbers = f"iccid={mask(self.iccid)}, imsi={mask(self.imsi)}"
         return f"Sim(state={self.state.value}, {numbers}, slot={self.slot})"
 
 
@@ -175,8 +175,8 @@ class Temperature:
 Fact = Identity | Sim | Registration | Cell | Signal | Temperature
 
 
-def masked(number: str | None) -> str | None:
-    """Return an IMSI or ICCID fit for a log: the issuer stays, the subscriber goes."""
+def mask(number: str | None) -> str:
+    """An IMSI, ICCID or IMEI shortened to what tells two apart: 5 leading and 3 trailing digits."""
     if number is None:
-        return None
-    return number[:5] + "*" * max(len(number) - 5, 0)
+        return "unknown"
+    return number if len(number) < 12 else f"{number[:5]}...{number[-3:]}"

@@ -1,4 +1,4 @@
-"""Where the daemon's log lines go, and what must never be in them."""
+"""Where the daemon's log lines go."""
 
 import logging
 import logging.handlers
@@ -28,10 +28,3 @@ def set_up(level: str, *, foreground: bool) -> None:
     root.setLevel(level.upper())
     # urllib3 logs every request line at DEBUG, client names included.
     logging.getLogger("urllib3").setLevel(logging.WARNING)
-
-
-def mask(identifier: str | None) -> str:
-    """An IMSI or ICCID shortened to what tells two cards apart: 5 leading and 3 trailing digits."""
-    if identifier is None:
-        return "unknown"
-    return identifier if len(identifier) < 12 else f"{identifier[:5]}...{identifier[-3:]}"

@@ -15,7 +15,7 @@ from modems.catalog import driver_for, driver_for_identity
 from modems.driver import Driver
 from modems.drivers.generic import GenericDriver
 from modems.errors import AtError, AtTimeout, ModemError, ParseError, PortGone, Unsupported
-from modems.facts import Registration, Serving, Sim, SimState
+from modems.facts import Registration, Serving, Sim, SimState, mask
 from modems.recording import Recording
 from modems.survey import survey
 from remsimd import clock
@@ -23,7 +23,6 @@ from remsimd import events as ev
 from remsimd.backoff import Backoff
 from remsimd.config.model import MatchBy, ModemConfig
 from remsimd.finder import Finder, Place
-from remsimd.log import mask
 
 log = logging.getLogger(__name__)
 

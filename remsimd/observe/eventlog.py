@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import singledispatchmethod
 
-from modems.facts import Registration, SimState
+from modems.facts import Registration, SimState, mask
 from remsimd import events as ev
 from remsimd.bus import Stamped
-from remsimd.log import mask
 from remsimd.observe import events as observed
 
 

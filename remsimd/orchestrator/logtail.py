@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from remsimd.log import mask
+from modems.facts import mask
 
 LINES = 200
 LINE_CHARS = 300

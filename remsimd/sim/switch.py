@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from modems.errors import ModemError
-from modems.facts import Sim
+from modems.facts import Sim, mask
 from remsimd.config.model import ModemConfig, SimSource
 from remsimd.errors import FrontendError, RemsimError, SwitchError
-from remsimd.log import mask
 from remsimd.sim.frontend import Frontend
 from remsimd.sim.gpio import Lines
 from remsimd.sim.journal import Journal, JournalEntry

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -24,3 +25,10 @@ async def lab(shared_lab: Lab) -> AsyncIterator[Lab]:
     await shared_lab.router.end()
     shared_lab.primary.set_state(ModemState.REGISTERED)
     shared_lab.secondary.set_state(ModemState.REGISTERED)
+
+
+def on_the_remote_card(status: dict[str, Any]) -> bool:
+    """The primary uses the bank's card and is not on its way to another one."""
+    modem = status["modems"]["primary"]
+    moving = modem["sim_switching_to"] is not None
+    return modem["sim_source"] == "remote" and not moving and status["rspro"]["state"] == "operational"

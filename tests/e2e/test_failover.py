@@ -21,6 +21,7 @@ from simlab.links import PROBE_ADDRESSES
 from simlab.modems.state import ModemState
 from simlab.process import run_once
 from simlab.tun import to_host
+from tests.e2e.conftest import on_the_remote_card
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -113,12 +114,6 @@ def settled(status: Status) -> bool:
     networks = {(modem["registration"] or {}).get("state") for modem in status["modems"].values()}
     well = healths == {"up"} and networks == {"home"}
     return status["active_link"] == "primary" and well and on_the_remote_card(status)
-
-
-def on_the_remote_card(status: Status) -> bool:
-    modem = status["modems"]["primary"]
-    moving = modem["sim_switching_to"] is not None
-    return modem["sim_source"] == "remote" and not moving and status["rspro"]["state"] == "operational"
 
 
 def card_is_kept(before: Status, after: Status) -> bool:

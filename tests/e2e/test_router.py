@@ -16,16 +16,12 @@ from simlab.lab import Lab
 from simlab.links import LabError
 from simlab.modems.state import ModemState
 from simlab.process import ProgramError
+from tests.e2e.conftest import on_the_remote_card
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 MUX = GpioLine(name="sim1")
 Status = dict[str, Any]
-
-
-def on_the_remote_card(status: Status) -> bool:
-    modem = status["modems"]["primary"]
-    return modem["sim_source"] == "remote" and status["rspro"]["state"] == "operational"
 
 
 def ionmesh_is(state: str) -> Callable[[Status], bool]:
