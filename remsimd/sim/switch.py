@@ -163,7 +163,7 @@ class SimSwitch:
         except TimeoutError:
             pass
         log.info("%s: the modem has not noticed its new card, resetting it", self._config.name)
-        await self._quietly("reset the modem", self._modem.reset())
+        await self._reset_modem()
         try:
             sim = await self._modem.fresh_sim(SIM_WAIT_S)
         except TimeoutError as error:
@@ -173,6 +173,15 @@ class SimSwitch:
                 f"the modem reads ICCID {mask(sim.iccid)} where {mask(target.iccid)} was expected"
             )
         return sim
+
+    async def _reset_modem(self) -> None:
+        """By its own command, or by the reset line of the board that shows the card."""
+        if await self._quietly("reset the modem", self._modem.reset()) or self._frontend is None:
+            return
+        try:
+            await self._frontend.reset_modem()
+        except FrontendError as error:
+            log.warning("%s: the board could not reset the modem: %s", self._config.name, error)
 
     async def _within(self, seconds: float, step: Awaitable[None]) -> bool:
         try:

@@ -37,6 +37,7 @@ class Bench:
     local_iccid: str | None = LOCAL_ICCID
     remote_iccid: str | None = REMOTE_ICCID
     needs_reset: bool = False
+    no_reset_command: bool = False
     events: list[ev.Event] = field(default_factory=list)
     expected: str | None = REMOTE_ICCID
     broken_frontend: bool = False
@@ -67,6 +68,8 @@ class Bench:
 
     async def reset(self) -> None:
         self._check()
+        if self.no_reset_command:
+            raise Unsupported("primary", "reset")
         self.resets += 1
         self.needs_reset = False
 
@@ -112,7 +115,8 @@ class Bench:
         self.inserted = None
 
     async def reset_modem(self) -> None:
-        await self.reset()
+        self.resets += 1
+        self.needs_reset = False
 
     # What is tested
 
@@ -224,6 +228,18 @@ def test_a_failed_switch_is_tried_again_later_and_then_works(bench: Bench) -> No
 
 def test_a_modem_that_keeps_its_old_card_is_reset_once(bench: Bench) -> None:
     bench.needs_reset = True
+
+    async def story() -> ev.SimSwitched:
+        async with bench.running() as slot:
+            slot.offer(ATR)
+            return await bench.switched()
+
+    assert virtual.run(story()).ok
+    assert bench.resets == 1
+
+
+def test_a_modem_without_a_reset_command_is_reset_by_the_board(bench: Bench) -> None:
+    bench.needs_reset = bench.no_reset_command = True
 
     async def story() -> ev.SimSwitched:
         async with bench.running() as slot:
