@@ -3,8 +3,6 @@
 import asyncio
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -12,9 +10,9 @@ import click
 
 from modems.errors import ParseError
 from remsimd.cli import show
-from remsimd.cli.client import ANSWER_WITHIN_S, ControlClient
+from remsimd.cli.client import ANSWER_WITHIN_S
+from remsimd.cli.session import connected
 from remsimd.control.methods import AT_TIMEOUT_LONGEST_S, AT_TIMEOUT_S
-from remsimd.errors import ControlError
 
 RECORD_WITHIN_S = 120.0
 """A modem that leaves half of its questions unanswered is recorded all the same."""
@@ -32,7 +30,7 @@ def modem() -> None:
 @click.pass_obj
 def list_(path: Path, as_json: bool) -> None:
     """The configured modems: model, port, driver, network, and why one is not there."""
-    with _daemon(path) as daemon:
+    with connected(path) as daemon:
         modems = daemon.call("status")["modems"]
     if as_json:
         click.echo(json.dumps({name: known["facts"] for name, known in modems.items()}, indent=2))
@@ -66,7 +64,7 @@ def at(path: Path, name: str, command: str, timeout_s: int) -> None:
 
     For engineers: the line takes its turn among remsimd's own and can change the modem behind its back.
     """
-    with _daemon(path, ANSWER_WITHIN_S + timeout_s) as daemon:
+    with connected(path, ANSWER_WITHIN_S + timeout_s) as daemon:
         answer = daemon.call("modem.at", modem=name, command=command, timeout_s=timeout_s)
     click.echo("\n".join([*answer["lines"], answer["result"]]))
     sys.exit(0 if answer["result"] == "OK" else 1)
@@ -81,7 +79,7 @@ def at(path: Path, name: str, command: str, timeout_s: int) -> None:
 @click.pass_obj
 def record(path: Path, name: str, output: TextIO, raw: bool) -> None:
     """Ask modem NAME everything and write what was said, for `replay` and for reports of a fault."""
-    with _daemon(path, RECORD_WITHIN_S) as daemon:
+    with connected(path, RECORD_WITHIN_S) as daemon:
         exchanges = daemon.call("modem.record", modem=name, raw=raw)["exchanges"]
     output.write("[\n" + ",\n".join(json.dumps(exchange) for exchange in exchanges) + "\n]\n")
 
@@ -109,13 +107,3 @@ def replay_file(file: TextIO, driver: str | None, model: str | None, as_json: bo
         *((name, "-" if value is None else str(value)) for name, value in facts.items()),
     ]
     click.echo("\n".join(show.table(rows)))
-
-
-@contextmanager
-def _daemon(path: Path, answer_within_s: float = ANSWER_WITHIN_S) -> Iterator[ControlClient]:
-    try:
-        with ControlClient(path, answer_within_s) as client:
-            yield client
-    except ControlError as error:
-        click.echo(f"remsimctl: {error}", err=True)
-        sys.exit(1)

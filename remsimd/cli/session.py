@@ -9,15 +9,15 @@ from typing import Any
 
 import click
 
-from remsimd.cli.client import ControlClient
+from remsimd.cli.client import ANSWER_WITHIN_S, ControlClient
 from remsimd.errors import ControlError
 
 
 @contextmanager
-def connected(path: Path) -> Iterator[ControlClient]:
+def connected(path: Path, answer_within_s: float = ANSWER_WITHIN_S) -> Iterator[ControlClient]:
     """The daemon at a control socket; what it refuses ends the program with its words and status 1."""
     try:
-        with ControlClient(path) as client:
+        with ControlClient(path, answer_within_s) as client:
             yield client
     except ControlError as error:
         click.echo(f"remsimctl: {error}", err=True)
