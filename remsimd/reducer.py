@@ -5,6 +5,7 @@ from functools import singledispatch
 from typing import Any
 
 from remsimd import events as ev
+from remsimd.config.model import SimSource
 from remsimd.state import PartView, RsproPeer, State
 
 
@@ -97,6 +98,13 @@ def _(event: ev.RecoveryEnded, state: State, at_s: float) -> State:
     return _modem(state, event.modem, recovering=None)
 
 
+def _grown(before: int | None, now: int) -> int:
+    """What passed between two readings of a device's counter; a new device counts from nothing."""
+    if before is None:
+        return 0
+    return now - before if now >= before else now
+
+
 def _link(state: State, name: str, **changes: Any) -> State:
     link = state.links.get(name)
     if link is None:
@@ -111,7 +119,14 @@ def _(event: ev.LinkHealthChanged, state: State, at_s: float) -> State:
 
 @reduce.register
 def _(event: ev.TrafficRead, state: State, at_s: float) -> State:
-    return _link(state, event.link, rx_bytes=event.rx_bytes, tx_bytes=event.tx_bytes)
+    link, modem = state.links.get(event.link), state.modems.get(event.link)
+    over_the_card: dict[str, int] = {}
+    if link is not None and modem is not None and modem.sim_source is SimSource.REMOTE:
+        over_the_card = {
+            "remote_rx_bytes": link.remote_rx_bytes + _grown(link.rx_bytes, event.rx_bytes),
+            "remote_tx_bytes": link.remote_tx_bytes + _grown(link.tx_bytes, event.tx_bytes),
+        }
+    return _link(state, event.link, rx_bytes=event.rx_bytes, tx_bytes=event.tx_bytes, **over_the_card)
 
 
 @reduce.register

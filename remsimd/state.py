@@ -52,6 +52,9 @@ class LinkState:
     since_s: float | None = None
     rx_bytes: int | None = None
     tx_bytes: int | None = None
+    remote_rx_bytes: int = 0
+    """Of these, what came since the start while the modem was on the remote card."""
+    remote_tx_bytes: int = 0
     spent_bytes: int | None = None
     """Own traffic since the reset day, None on a link without a data limit."""
     limit_bytes: int | None = None

@@ -76,6 +76,19 @@ def test_only_completed_switches_and_accepted_challenges_count_as_such(ok: bool)
     assert (modem.authentications_ok, modem.authentications_failed) == (int(ok), int(not ok))
 
 
+def test_what_goes_over_the_bank_card_is_counted_apart() -> None:
+    happened: tuple[ev.Event, ...] = (
+        ev.TrafficRead("primary", 1000, 100),
+        ev.SimFound("primary", SimSource.REMOTE),
+        ev.TrafficRead("primary", 1500, 120),
+        ev.TrafficRead("primary", 30, 10),  # the device was made anew
+        ev.SimFound("primary", SimSource.LOCAL),
+        ev.TrafficRead("primary", 900, 90),
+    )
+    state = after(*happened)
+    assert (state.links["primary"].remote_rx_bytes, state.links["primary"].remote_tx_bytes) == (530, 30)
+
+
 def test_events_about_modems_that_a_reload_removed_change_nothing() -> None:
     state = after(ev.RegistrationRead("primary", HOME))
     only_secondary = replace(CONFIG, modems=CONFIG.modems[1:])

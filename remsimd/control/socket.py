@@ -17,7 +17,7 @@ from typing import Any
 
 from remsimd.control.methods import Method
 from remsimd.control.report import plain
-from remsimd.errors import ControlError
+from remsimd.errors import ControlError, RemsimError
 from remsimd.observe.eventlog import Entry, EventLog
 
 LINE_LIMIT = 64 * 1024
@@ -94,7 +94,7 @@ class ControlSocket:
                 known = ", ".join([*self._methods, "events.follow"])
                 raise ControlError(f"not a request; known methods: {known}")
             return {"id": request.get("id"), "result": await method.call(str(name), params)}
-        except ControlError as error:
+        except RemsimError as error:
             return {"id": request.get("id"), "error": str(error)}
 
     async def _follow(self, request_id: Any, writer: asyncio.StreamWriter) -> None:

@@ -19,7 +19,10 @@ EVENT_CHARS = 120
 
 
 def stats(state: State) -> dict[str, Any]:
-    """The heartbeat's `stats`: totals since the start, the primary's signal, the others' RSRP."""
+    """The heartbeat's `stats`: totals since the start, the primary's signal, the others' RSRP.
+
+    `data_*_bytes` are all links', `card_*_bytes` what went over the bank's card, for its allowance.
+    """
     modems = tuple(state.modems.values())
     figures: dict[str, Any] = {
         "uptime_seconds": int(clock.wall() - state.started_s),
@@ -30,6 +33,8 @@ def stats(state: State) -> dict[str, Any]:
         "sim_switches": sum(modem.sim_switches for modem in modems),
         "data_rx_bytes": _total([link.rx_bytes for link in state.links.values()]),
         "data_tx_bytes": _total([link.tx_bytes for link in state.links.values()]),
+        "card_rx_bytes": sum(link.remote_rx_bytes for link in state.links.values()),
+        "card_tx_bytes": sum(link.remote_tx_bytes for link in state.links.values()),
         "modems": [
             {"name": modem.name, "rsrp": round(modem.signal.rsrp_dbm)}
             for modem in modems

@@ -16,7 +16,7 @@ from remsimd.cli.client import ControlClient
 from remsimd.config.model import Config, ModemConfig
 from remsimd.control.methods import table
 from remsimd.control.socket import ControlSocket
-from remsimd.errors import ControlError
+from remsimd.errors import ControlError, OrchestratorError
 from remsimd.observe.eventlog import EventLog
 from remsimd.state import start
 from remsimd.store import Store
@@ -39,8 +39,11 @@ class Doer:
     def sim_use(self, modem: str | None, mode: str) -> str:
         return f"{modem}: {mode}"
 
+    async def modem_reset(self, modem: str | None) -> str:
+        return f"{modem} is restarting"
+
     async def ionmesh_register(self) -> str:
-        return "registering"
+        raise OrchestratorError("POST https://ionmesh.example.com: Connection refused", code="connect")
 
     async def ionmesh_unregister(self) -> str:
         return "unregistered"
@@ -98,6 +101,7 @@ async def test_requests_are_answered_from_the_state_and_by_the_actions(path: Pat
         ("failover.to", {"link": 7}, "link must be str, not 7"),
         ("events", {"last": True}, "last must be int, not True"),
         ("status", {"verbose": 1}, "status knows no parameter 'verbose'"),
+        ("ionmesh.register", {}, "Connection refused"),
         ("selfdestruct", {}, "known methods: status, events"),
     ],
 )
