@@ -1,0 +1,140 @@
+'use strict';
+'require view';
+'require dom';
+'require poll';
+'require ui';
+'require remsimd.api as api';
+'require remsimd.chart as chart';
+'require remsimd.page as page';
+
+const LIVE_EVERY_S = 2, LIVE_KEPT_S = 600, RECORDED_EVERY_S = 60;
+
+/* Range in seconds, 0 for live; the daemon picks the step that reaches back so far. */
+const RANGES = [
+	[ 0, _('live') ],
+	[ 3600, _('1 h') ],
+	[ 86400, _('24 h') ],
+	[ 7 * 86400, _('7 d') ],
+	[ 30 * 86400, _('30 d') ]
+];
+
+/* Recorded metric, title, unit, digits, factor, and the fact that shows it live where there is one. */
+const CHARTS = [
+	{ metric: 'rsrp', title: _('Signal power (RSRP)'), unit: 'dBm', digits: 0, fact: 'rsrp_dbm' },
+	{ metric: 'sinr', title: _('Signal to noise (SINR)'), unit: 'dB', digits: 0, fact: 'sinr_db' },
+	{ metric: 'rsrq', title: _('Signal quality (RSRQ)'), unit: 'dB', digits: 0, fact: 'rsrq_db' },
+	{ metric: 'rssi', title: _('Received power (RSSI)'), unit: 'dBm', digits: 0, fact: 'rssi_dbm' },
+	{ metric: 'nr_rsrp', title: _('5G signal power (RSRP)'), unit: 'dBm', digits: 0, fact: 'nr_rsrp_dbm' },
+	{ metric: 'nr_sinr', title: _('5G signal to noise (SINR)'), unit: 'dB', digits: 0, fact: 'nr_sinr_db' },
+	{ metric: 'temperature', title: _('Temperature'), unit: '°C', digits: 0, fact: 'temperature_c' },
+	{ metric: 'latency', title: _('Latency'), unit: 'ms', digits: 0 },
+	{ metric: 'loss', title: _('Lost probes'), unit: '%', digits: 0, factor: 100 },
+	{ metric: 'rx_rate', title: _('Received'), unit: 'kB/s', digits: 1, factor: 1e-3 },
+	{ metric: 'tx_rate', title: _('Sent'), unit: 'kB/s', digits: 1, factor: 1e-3 }
+];
+
+return view.extend({
+	range_s: 0,
+	facts: [],		/* [ s, { modem: facts } ] of the last minutes */
+
+	/* One chart a metric that has values; those drawn before are taken again. */
+	draw(courses, gap_s, span_s) {
+		const now_s = Date.now() / 1000;
+		const drawn = CHARTS.filter(each => courses[each.metric]);
+
+		dom.content(this.shown, drawn.length ? [] : [ E('em', {}, [ _('Nothing was recorded in that time yet.') ]) ]);
+		for (const each of drawn) {
+			const subjects = Object.keys(courses[each.metric]);
+			const key = `${each.metric} ${subjects.join()}`;
+
+			if (!this.charts[key]) {
+				const frame = E('div');
+				const node = E('div', { 'class': 'remsimd-chart', 'data-metric': each.metric }, [
+					E('h3', {}, [ each.title, ' ', E('span', { 'class': 'remsimd-quiet' }, [ each.unit ]) ]), frame
+				]);
+
+				this.shown.appendChild(node);
+				this.charts[key] = { node: node, plot: chart.make(frame, subjects, each.unit, each.digits) };
+			}
+			this.shown.appendChild(this.charts[key].node);
+			this.charts[key].plot.show(chart.aligned(subjects.map(subject => courses[each.metric][subject]), gap_s),
+				now_s - span_s, now_s);
+		}
+	},
+
+	async drawLive() {
+		const status = await api.status();
+		const courses = {};
+
+		this.facts.push([ status.now_s, Object.fromEntries(
+			Object.entries(status.modems).map(([ name, modem ]) => [ name, modem.facts ])) ]);
+		this.facts = this.facts.filter(([ s ]) => s > status.now_s - LIVE_KEPT_S);
+		for (const { metric, fact } of CHARTS.filter(each => each.fact))
+			for (const name in status.modems) {
+				const rows = this.facts.map(([ s, facts ]) => [ s, facts[name]?.[fact] ]).filter(row => row[1] != null);
+
+				if (rows.length)
+					(courses[metric] = courses[metric] ?? {})[name] = rows;
+			}
+		if (this.range_s == 0)
+			this.draw(courses, 5 * LIVE_EVERY_S, LIVE_KEPT_S);
+	},
+
+	async drawRecorded() {
+		const range_s = this.range_s, courses = {};
+		let step_s = RECORDED_EVERY_S;
+
+		const recorded = new Set((await api.series()).map(series => series.metric));
+
+		await Promise.all(CHARTS.filter(each => recorded.has(each.metric)).map(async ({ metric, factor }) => {
+			const found = await api.history(metric, range_s);
+
+			step_s = found.step_s;
+			for (const [ subject, rows ] of Object.entries(found.subjects))
+				(courses[metric] = courses[metric] ?? {})[subject] =
+					rows.map(([ begin_s, , , average ]) => [ begin_s, average * (factor ?? 1) ]);
+		}));
+		if (range_s == this.range_s)
+			this.draw(courses, 3 * step_s, range_s);
+	},
+
+	refresh() {
+		const drawing = this.range_s ? this.drawRecorded() : this.drawLive();
+
+		return drawing.then(() => dom.content(this.told, []),
+			error => dom.content(this.told, [ E('div', { 'class': 'alert-message warning' }, [ error.message ]) ]));
+	},
+
+	choose(range_s) {
+		this.range_s = range_s;
+		for (const button of this.ranges.children)
+			button.setAttribute('aria-pressed', Number(button.dataset.range) == range_s);
+		return this.refresh();
+	},
+
+	load() {
+		return Promise.all([ page.style(), chart.ready() ]);
+	},
+
+	render() {
+		this.charts = {};
+		this.told = E('div');
+		this.shown = E('div', { 'class': 'remsimd-charts' });
+		this.ranges = E('div', { 'class': 'remsimd-ranges', 'role': 'group', 'aria-label': _('Time') },
+			RANGES.map(([ range_s, label ]) => E('button', {
+				'type': 'button', 'class': 'btn cbi-button', 'data-range': range_s, 'aria-pressed': range_s == this.range_s,
+				'click': ui.createHandlerFn(this, 'choose', range_s)
+			}, [ label ])));
+
+		poll.add(() => this.range_s == 0 ? this.refresh() : null, LIVE_EVERY_S);
+		poll.add(() => this.range_s != 0 ? this.refresh() : null, RECORDED_EVERY_S);
+		return E('div', {}, [
+			...page.title(_('Graphs'), _('Signal, latency and traffic; a gap is a time without values.')),
+			this.ranges, this.told, this.shown
+		]);
+	},
+
+	handleSave: null,
+	handleSaveApply: null,
+	handleReset: null
+});
