@@ -18,10 +18,11 @@ from remsimd.config import edit
 from remsimd.config.load import load
 from remsimd.config.model import Config
 from remsimd.config.uci import UciError
-from remsimd.control import cards, recorded
+from remsimd.control import cards, overview, recorded
 from remsimd.control.methods import table
 from remsimd.control.socket import ControlSocket
-from remsimd.errors import ConfigError, ControlError, RemsimError
+from remsimd.control.ubus import UbusObject
+from remsimd.errors import ConfigError, ControlError
 from remsimd.failover.engine import FailoverEngine
 from remsimd.finder import Finder
 from remsimd.observe.alerting import Alerting
@@ -118,12 +119,14 @@ class Daemon:
         self._store.configure(config)
         methods = {
             **table(self._store, self._eventlog, self),
+            **overview.table(self._store, self._path),
             **recorded.table(self),
             **cards.table(self._cards),
         }
         control = ControlSocket(self._around.run_dir / SOCKET_NAME, methods, self._eventlog)
         fixed = (
             Part("control", "control", lambda: control),
+            Part("ubus", "ubus", lambda: UbusObject(methods, self._eventlog)),
             Part("finder", "finder", lambda: self._around.finder),
         )
         parts = (*fixed, *self._wiring.parts(), *self._observation.parts(config))
@@ -218,10 +221,7 @@ class Daemon:
 
     async def ionmesh_unregister(self) -> str:
         """Give the card back until asked to register again."""
-        try:
-            await self._orchestrator().unregister(self._config.ionmesh.timeout_s)
-        except RemsimError as error:
-            raise ControlError(str(error)) from error
+        await self._orchestrator().unregister(self._config.ionmesh.timeout_s)
         return "unregistered; the card is given back"
 
     def _orchestrator(self) -> OrchestratorClient:

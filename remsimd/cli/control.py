@@ -9,11 +9,11 @@ import click
 from remsimd import __version__
 from remsimd.cli import history as recorded
 from remsimd.cli import show
-from remsimd.cli.daemon import DEFAULT_RUN_DIR
 from remsimd.cli.modem import modem
 from remsimd.cli.session import connected as _daemon
 from remsimd.cli.session import printed as _print
 from remsimd.cli.sim import sim
+from remsimd.service import DEFAULT_RUN_DIR
 
 SOCKET_NAME = "control.sock"
 

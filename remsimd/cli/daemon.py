@@ -1,19 +1,13 @@
 """`remsimd`: check the configuration, or run."""
 
 import json
-import sys
 from pathlib import Path
 
 import click
 
 from remsimd import __version__
-from remsimd.config.load import load
-from remsimd.config.model import Config
 from remsimd.config.show import to_json
-from remsimd.errors import ConfigError
-
-DEFAULT_CONFIG = Path("/etc/config/remsim")
-DEFAULT_RUN_DIR = Path("/var/run/remsim")
+from remsimd.service import DEFAULT_CONFIG, DEFAULT_RUN_DIR, read_or_exit, serve
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -52,28 +46,4 @@ def main(path: Path, run_dir: Path, check: bool, as_json: bool, foreground: bool
         else:
             click.echo(f"{path}: no mistakes")
         return
-    if not config.main.enabled:
-        click.echo(f"{path}: remsim.main.enabled is 0, nothing to do", err=True)
-        return
-
-    from remsimd.daemon import run
-    from remsimd.log import set_up
-    from remsimd.sim.gpio import GpiodLines
-
-    set_up(config.main.log_level, foreground=foreground or sys.stderr.isatty())
-    sys.exit(run(path, config, run_dir=run_dir, lines=GpiodLines()))
-
-
-def read_or_exit(path: Path) -> Config:
-    """The configuration, or every mistake on stderr and exit status 1."""
-    try:
-        config = load(path)
-    except ConfigError as error:
-        count = len(error.mistakes)
-        click.echo(f"{path}: {count} mistake{'s' if count > 1 else ''}, nothing started:", err=True)
-        for mistake in error.mistakes:
-            click.echo(f"  {mistake}", err=True)
-        sys.exit(1)
-    for warning in config.warnings:
-        click.echo(f"{path}: {warning}", err=True)
-    return config
+    serve(path, config, run_dir, foreground=foreground)

@@ -27,6 +27,8 @@ class Actions(Protocol):
 
     def sim_use(self, modem: str | None, mode: str) -> str: ...
 
+    async def modem_reset(self, modem: str | None) -> str: ...
+
     async def modem_at(self, modem: str, command: str, timeout_s: int) -> dict[str, Any]: ...
 
     async def modem_record(self, modem: str, *, raw: bool) -> list[dict[str, str]]: ...
@@ -92,6 +94,9 @@ class Requests:
     async def sim_use(self, params: Params) -> Any:
         return {"message": self._actions.sim_use(params.get("modem"), params["mode"])}
 
+    async def modem_reset(self, params: Params) -> Any:
+        return {"message": await self._actions.modem_reset(params.get("modem"))}
+
     async def modem_at(self, params: Params) -> Any:
         timeout_s = params.get("timeout_s", AT_TIMEOUT_S)
         if not 1 <= timeout_s <= AT_TIMEOUT_LONGEST_S:
@@ -136,6 +141,12 @@ def table(store: Store, eventlog: EventLog, actions: Actions) -> dict[str, Metho
             {"modem": str, "mode": str},
             "Put a modem on its local card (local) or let the bank decide (auto).",
             serve.sim_use,
+            optional=frozenset({"modem"}),
+        ),
+        "modem.reset": Method(
+            {"modem": str},
+            "Restart a modem; its link is gone until it has registered again.",
+            serve.modem_reset,
             optional=frozenset({"modem"}),
         ),
         "modem.at": Method(

@@ -39,18 +39,17 @@ class Requests:
         return [{"metric": m, "unit": METRICS.get(m), "subject": s} for m, s in found]
 
     async def points(self, params: Params) -> Any:
-        to_s = clock.wall()
-        step_s = params.get("step_s")
-        if step_s is not None and step_s not in STEPS_S:
-            raise ControlError(f"step_s must be one of {', '.join(map(str, STEPS_S))}")
-        wanted = Wanted(to_s - _range_s(params), to_s, (params["metric"],), (params["subject"],), step_s)
-        rows = await self._ask(partial(_points, wanted))
-        step = STEPS_S[wanted.tier]
+        answer = await self.history(params)
+        rows = answer.pop("subjects").get(params["subject"], [])
+        return {**answer, "rows": rows}
+
+    async def history(self, params: Params) -> Any:
+        wanted = _wanted(params)
         return {
             "metric": params["metric"],
             "unit": METRICS.get(params["metric"]),
-            "step_s": step,
-            "rows": rows,
+            "step_s": STEPS_S[wanted.tier],
+            "subjects": await self._ask(partial(_points, wanted)),
         }
 
     async def events(self, params: Params) -> Any:
@@ -94,6 +93,12 @@ def table(observers: Observers) -> dict[str, Method]:
     """Every method by name."""
     serve = Requests(observers)
     return {
+        "history": Method(
+            {"metric": str, "subject": str, "range_s": int, "step_s": int},
+            "One recorded metric of each subject, oldest first; the last day unless said otherwise.",
+            serve.history,
+            optional=frozenset({"subject", "range_s", "step_s"}),
+        ),
         "history.series": Method({}, "Everything recorded: metric, unit and subject.", serve.series),
         "history.points": Method(
             {"metric": str, "subject": str, "range_s": int, "step_s": int},
@@ -134,13 +139,26 @@ def _range_s(params: Params) -> int:
     return range_s
 
 
+def _wanted(params: Params) -> Wanted:
+    step_s = params.get("step_s")
+    if step_s is not None and step_s not in STEPS_S:
+        raise ControlError(f"step_s must be one of {', '.join(map(str, STEPS_S))}")
+    to_s = clock.wall()
+    subjects = (params["subject"],) if "subject" in params else ()
+    return Wanted(to_s - _range_s(params), to_s, (params["metric"],), subjects, step_s)
+
+
 def _series(archive: "Archive") -> tuple[tuple[str, str], ...]:
     return archive.series()
 
 
-def _points(wanted: Wanted, archive: "Archive") -> list[list[float]]:
-    """Rows of begin (s), minimum, maximum, average, last."""
-    return [[p.at_s, p.low, p.high, p.average, p.last] for p in archive.points(wanted)]
+def _points(wanted: Wanted, archive: "Archive") -> dict[str, list[list[float]]]:
+    """By subject, rows of begin (s), minimum, maximum, average, last."""
+    subjects: dict[str, list[list[float]]] = {}
+    for point in archive.points(wanted):
+        row = [point.at_s, point.low, point.high, point.average, point.last]
+        subjects.setdefault(point.subject, []).append(row)
+    return subjects
 
 
 def _events(search: Search, archive: "Archive") -> list[dict[str, object]]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from remsimd.config.model import Config
+from remsimd.control import overview
 from remsimd.control.methods import table
 from remsimd.observe.eventlog import EventLog
 from remsimd.state import start
@@ -13,7 +14,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "control.md"
 
 
 def test_the_page_is_the_method_table() -> None:
-    methods = table(Store(start(Config(), 0.0)), EventLog(), Doer())
+    store = Store(start(Config(), 0.0))
+    methods = {**table(store, EventLog(), Doer()), **overview.table(store, Path("remsim"))}
     lines = PAGE.read_text(encoding="utf-8").splitlines()
     for name, method in methods.items():
         (line,) = [line for line in lines if line.startswith(f"| `{name}` |")]

@@ -1,6 +1,9 @@
 """The package as it would be installed: built twice, unpacked, and run from its own files alone."""
 
 import io
+import json
+import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -9,10 +12,36 @@ from pathlib import Path
 import pytest
 
 from remsimd import __version__
+from remsimd.config.model import Config
+from remsimd.control import cards, overview, recorded
+from remsimd.control.methods import table
+from remsimd.control.ubus import ubus_name
+from remsimd.observe.eventlog import EventLog
+from remsimd.state import start
+from remsimd.store import Store
+from tests.control.test_socket import Doer
 
 ROOT = Path(__file__).parents[2]
 FEED = ("click", "serial", "requests", "urllib3", "idna", "certifi", "charset_normalizer", "gpiod")
 """Python packages that OpenWrt's feed has; everything else must be in the package."""
+APK = """\
+#!/bin/sh
+# What is asked of apk-tools 3 is kept beside the package; so is the content of each script.
+[ "$1" = --version ] && echo "apk-tools 3.0.5, compiled for x86_64." && exit
+while [ $# -gt 0 ]; do
+    case "$1" in
+    --files) files="$2" ;;
+    --output) output="$2" ;;
+    --script) scripts="$scripts ${2#*:}" ;;
+    esac
+    echo "$1" >>/tmp/$$
+    shift
+done
+mv /tmp/$$ "$output.asked"
+(cd "$files" && find . -type f | sort) >"$output.files"
+cat $scripts >"$output.scripts"
+: >"$output"
+"""
 
 
 def build(folder: Path) -> Path:
@@ -21,7 +50,7 @@ def build(folder: Path) -> Path:
         check=True,
         stdout=subprocess.DEVNULL,
     )
-    (package,) = folder.glob("*.ipk")
+    (package,) = folder.glob("remsimd_*.ipk")
     return package
 
 
@@ -108,3 +137,75 @@ def test_sources_keep_their_lines(root: Path) -> None:
     for path in (root / "usr/lib/remsim/remsimd").rglob("*.py"):
         original = ROOT / path.relative_to(root / "usr/lib/remsim")
         assert len(path.read_text().splitlines()) == len(original.read_text().splitlines()), path
+
+
+def members(package: Path, part: str) -> dict[str, str]:
+    """The text files of a part (control or data) of a package."""
+    with tarfile.open(package) as outer:
+        inner = outer.extractfile(f"./{part}.tar.gz")
+        assert inner is not None
+        with tarfile.open(fileobj=io.BytesIO(inner.read())) as tar:
+            found = {}
+            for member in tar:
+                content = tar.extractfile(member)
+                if content is not None:
+                    found[member.name[2:]] = content.read().decode(errors="replace")
+            return found
+
+
+def test_the_package_s_fields_are_those_of_the_makefile(package: Path) -> None:
+    makefile = (ROOT / "openwrt/Makefile").read_text()
+    assert re.search(r"^PKG_VERSION:=(.+)$", makefile, re.MULTILINE)[1] == __version__  # type: ignore[index] # it must be there
+    control = dict(line.split(": ", 1) for line in members(package, "control")["control"].splitlines())
+    assert control["Version"] == f"{__version__}-r1"
+    assert control["Architecture"] == "all"
+    assert {"python3-light", "python3-requests", "libudev-zero"} <= set(control["Depends"].split(", "))
+    assert members(package, "control")["conffiles"] == "/etc/config/remsim\n/etc/remsim/\n"
+    removal = re.search(r"^define Package/remsimd/postrm\n(.*?)^endef", makefile, re.MULTILINE | re.DOTALL)
+    assert removal is not None
+    assert removal[1].replace("$$", "$") == members(package, "control")["postrm"]
+
+
+def test_luci_s_pages_are_a_package_of_their_own(package: Path) -> None:
+    (luci,) = package.parent.glob("luci-app-remsimd_*.ipk")
+    files = members(luci, "data")
+    assert "www/luci-static/resources/view/remsimd/overview.js" in files
+    json.loads(files["usr/share/luci/menu.d/luci-app-remsimd.json"])
+    assert not set(files) & set(members(package, "data"))
+    assert not any(name.endswith((".po", ".pot", "Makefile")) for name in files)
+    assert "luci-base, remsimd" in members(luci, "control")["control"]
+
+
+def test_an_apk_is_made_where_its_tool_is(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/apk").write_text(APK)
+    (tmp_path / "bin/apk").chmod(0o755)
+    path = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
+    command = [sys.executable, ROOT / "scripts/build-ipk", "--output", tmp_path]
+    subprocess.run(command, check=True, env={**os.environ, "PATH": path}, stdout=subprocess.DEVNULL)
+    name = f"remsimd-{__version__}-r1.apk"
+    asked = (tmp_path / f"{name}.asked").read_text().splitlines()
+    assert asked[0] == "mkpkg"
+    assert {"name:remsimd", f"version:{__version__}-r1", "arch:noarch"} <= set(asked)
+    files = (tmp_path / f"{name}.files").read_text().splitlines()
+    assert {"./etc/init.d/remsimd", "./lib/apk/packages/remsimd.conffiles_static"} <= set(files)
+    scripts = (tmp_path / f"{name}.scripts").read_text()
+    assert 'export pkgname="remsimd"' in scripts
+    assert "default_postinst" in scripts
+
+
+def test_the_ubus_acl_lets_others_read_and_nothing_else(root: Path) -> None:
+    path = root / "usr/share/acl.d/remsimd.json"
+    assert path.stat().st_mode & 0o777 == 0o644, "ubusd skips files that others may write or run"
+    methods = json.loads(path.read_text())["access"]["remsim"]["methods"]
+    store = Store(start(Config(), 0.0))
+    known = {**table(store, EventLog(), Doer()), **overview.table(store, path)}
+    known |= {**recorded.table(Nobody()), **cards.table(Nobody())}  # type: ignore[arg-type] # nothing is asked
+    acting = {"failover_to", "failover_auto", "sim_use", "sim_slot", "sim_take_back", "sim_test", "reload"}
+    acting |= {"modem_reset", "modem_at", "modem_record", "alerts_mute", "alerts_acknowledge"}
+    acting |= {"ionmesh_register", "ionmesh_unregister", "ionmesh_commands"}
+    assert set(methods) == {ubus_name(name) for name in known} - acting
+
+
+class Nobody:
+    """Serves no method."""
