@@ -58,3 +58,16 @@ def test_the_example_is_a_configuration() -> None:
     ]
     assert config.main.enabled
     assert config.ionmesh.enabled
+
+
+EXAMPLES = (Path(__file__).parents[2] / "docs/examples.md").read_text(encoding="utf-8").split("```")[1::2]
+
+
+@pytest.mark.parametrize("text", EXAMPLES)
+def test_each_example_is_a_configuration(text: str) -> None:
+    config = parse(text, "docs/examples.md")
+    assert config.warnings == ()
+    assert config.main.enabled
+    (primary,) = (modem for modem in config.modems if modem.role is Role.PRIMARY)
+    assert primary.sim is SimSource.REMOTE
+    assert {frontend.modem for frontend in config.frontends} == {primary.name}
