@@ -106,6 +106,7 @@ class ModemLife:
     async def _wait_after(self, places: tuple[Place, ...]) -> None:
         """Wait longer after each failure at the same places, and not at all once they change."""
         if not any(place.port for place in places):
+            self._backoff = REOPEN  # what comes is plugged in anew
             await self._finder.changed(self._config)
             return
         self._backoff = self._backoff.failed()
@@ -197,7 +198,11 @@ class ModemLife:
     async def _identified(self, port: SerialPort) -> AsyncIterator[Driver]:
         async with Channel(port) as channel:
             # Whether it is an AT port at all; silence is told sooner this way than by the first real command.
-            await channel.run("AT", timeout_s=PROBE_TIMEOUT_S)
+            try:
+                await channel.run("AT", timeout_s=PROBE_TIMEOUT_S)
+            except AtError:
+                # What it said before the tty was raw was echoed to it, and stood in front of this line.
+                await channel.run("AT", timeout_s=PROBE_TIMEOUT_S)
             probe = GenericDriver(channel)
             await probe.setup()
             identity = await probe.identity()

@@ -15,7 +15,7 @@ from modems.facts import RegistrationState, SimState
 from modems.recording import replay
 from remsimd import events as ev
 from remsimd.config.model import Match, MatchBy, ModemConfig
-from remsimd.finder import Finder
+from remsimd.finder import Finder, Place
 from remsimd.poller import ModemLife
 from simlab.modems.emulator import EmulatedModem, load_script
 from simlab.modems.sim import LocalSim
@@ -264,6 +264,70 @@ def test_a_hung_port_is_given_up_reported_and_reopened_later_each_time() -> None
         assert all(wait > 25 for wait in waits[-5:])
 
     virtual.run(story())
+
+
+async def test_a_modem_that_answers_its_own_boot_messages_first_is_served_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    port = SilentPort()
+    modem = port.react
+    assert modem is not None
+
+    def first_an_error(port: FakePort, command: str) -> None:
+        port.say("\r\nERROR\r\n")
+        port.react = modem
+
+    port.react = first_an_error
+
+    @asynccontextmanager
+    async def opened(path: str) -> AsyncIterator[FakePort]:
+        yield port
+
+    monkeypatch.setattr("remsimd.poller.open_port", opened)
+    async with living(ModemConfig(name="primary"), OnePort()) as (_, heard):
+        await heard.next(ev.ModemIdentified)
+    assert not [event for event in heard.events if isinstance(event, ev.ModemGone)]
+
+
+class OnePort(Finder):
+    """The modem is at this path, or nowhere."""
+
+    path: str | None = "/dev/ttyX"
+
+    async def places(self, config: ModemConfig) -> tuple[Place, ...]:
+        return () if self.path is None else (Place(self.path),)
+
+    async def changed(self, config: ModemConfig, within_s: float = 10.0) -> None:
+        await asyncio.sleep(min(within_s, 0.1))
+
+
+def test_a_modem_that_was_unplugged_is_not_waited_for_as_one_that_hangs() -> None:
+    async def story() -> list[float]:
+        tried: list[float] = []
+        finder = OnePort()
+
+        @asynccontextmanager
+        async def refused(path: str) -> AsyncIterator[FakePort]:
+            tried.append(asyncio.get_running_loop().time())
+            raise PortGone(path, "refused")
+            yield  # type: ignore[unreachable] # makes it a generator
+
+        life = ModemLife(ModemConfig(name="primary"), finder=finder, publish=lambda _: None)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("remsimd.poller.open_port", refused)
+            task = asyncio.create_task(life.run())
+            await asyncio.sleep(300)
+            finder.path = None
+            await asyncio.sleep(60)
+            tried.clear()
+            finder.path = "/dev/ttyX"
+            await asyncio.sleep(20)
+            task.cancel()
+            await asyncio.wait((task,))
+        return tried
+
+    tried = virtual.run(story())
+    assert tried[1] - tried[0] < 2
 
 
 class SilentPort(FakePort):

@@ -19,7 +19,11 @@ LOCK_DIRECTORY = Path("/var/lock")
 
 def lock_path(port: str, directory: Path = LOCK_DIRECTORY) -> Path:
     """Return the lock file of the device that `port` names or links to; directories below /dev become "_"."""
-    device = os.path.realpath(port).removeprefix("/dev/").strip("/")
+    try:
+        device = os.path.realpath(port)
+    except OSError:  # a link that vanished while it was followed; opening it will say so
+        device = port
+    device = device.removeprefix("/dev/").strip("/")
     return directory / f"LCK..{device.replace('/', '_')}"
 
 

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import logging
 import os
+import struct
 import termios
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -19,6 +20,10 @@ log = logging.getLogger(__name__)
 
 BAUDRATE = 115200  # means nothing on USB and PCIe; a modem on a real UART has this as its usual speed
 READ_BYTES = 4096
+
+SERIAL_STRUCT_OCTETS = 96
+CLOSING_WAIT_AT, CLOSING_WAIT_NONE = 40, 65535
+"""Linux: struct serial_struct of linux/serial.h, the same up to there on every architecture."""
 
 _BUSY = frozenset({errno.EBUSY, errno.EAGAIN})
 
@@ -116,6 +121,7 @@ async def open_port(path: str | Path, *, lock_directory: Path = LOCK_DIRECTORY) 
     check_unlocked(name, lock_directory)
     device = _open(name)
     try:
+        _close_without_waiting(device.fileno())
         with locked(name, lock_directory), _exclusive(device.fileno()):
             port = SerialPort(name, device)
             port._start()
@@ -137,6 +143,19 @@ def _open(name: str) -> serial.Serial:
         if number in _BUSY:
             raise PortBusy(name) from error
         raise PortGone(name, os.strerror(number) if number else str(error)) from error
+
+
+def _close_without_waiting(fd: int) -> None:
+    """Have close(2) drop what the modem has not taken; a hung one would block it for 30 s (closing_wait).
+
+    usb-serial and cdc_acm cannot flush what is on its way to the modem. Pseudo-terminals and WWAN ports know
+    no such setting, and who is not root may not change it.
+    """
+    settings = bytearray(SERIAL_STRUCT_OCTETS)
+    with contextlib.suppress(OSError):
+        fcntl.ioctl(fd, termios.TIOCGSERIAL, settings)
+        struct.pack_into("=H", settings, CLOSING_WAIT_AT, CLOSING_WAIT_NONE)
+        fcntl.ioctl(fd, termios.TIOCSSERIAL, settings)
 
 
 @contextlib.contextmanager
