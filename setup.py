@@ -23,6 +23,7 @@ setup(
             "migrations/versions/*.py",
             "dashboard/templates/**",
             "dashboard/static/**",
+            "dashboard/locale/**",
         ],
         "modems": ["py.typed"],
         "remsimd": ["py.typed"],

@@ -9,9 +9,11 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import IntegerConverter, Map
 
-from ionmesh.api import accounts, automation, fleet, health, inventory, openapi, remsim, watch
+from ionmesh.api import health, openapi, remsim
 from ionmesh.api.context import EXTENSION, Runtime
 from ionmesh.api.errors import register_error_handlers
+from ionmesh.api.feed import EventFeed
+from ionmesh.api.intake import Intake
 from ionmesh.api.keyring import KeyRing
 from ionmesh.api.measure import measure
 from ionmesh.api.places import Places
@@ -19,9 +21,13 @@ from ionmesh.api.prefix import NUMBER_MAX
 from ionmesh.api.wire import MAX_BODY_BYTES
 from ionmesh.clock import Clock, utcnow
 from ionmesh.config import Config, load_config
+from ionmesh.dashboard import site
 from ionmesh.db import Database
 from ionmesh.metrics import Metrics
+from ionmesh.metrics_clients import ClientMetrics
 from ionmesh.ratelimit import RateLimit
+from ionmesh.services import liveness
+from ionmesh.vapid import Vapid
 
 
 def _nobody_to_tell() -> None:
@@ -54,16 +60,23 @@ def create_app(
     app.url_map.strict_slashes = False
     app.url_map.converters["int"] = _Number
     database = database or Database(config.database)
+    metrics = Metrics(database, clock)
+    client_limit = RateLimit(config.client_requests_per_min)
+    silence = liveness.offline_after(config.offline_after_s, config.heartbeat_interval_s)
     app.extensions[EXTENSION] = Runtime(
         config=config,
         database=database,
         clock=clock,
         assignments_changed=assignments_changed,
-        streams=Places(config.event_streams),
+        streams=Places(config.event_streams, metrics.streams.inc),
+        feed=EventFeed(database, clock),
         keyring=KeyRing(database, clock, config.key_pepper),
-        metrics=Metrics(database),
-        client_limit=RateLimit(config.client_requests_per_min),
+        intake=Intake(database, clock, client_limit, silence, metrics.slot_claims.observe),
+        metrics=metrics,
+        client_metrics=ClientMetrics(database, clock),
+        client_limit=client_limit,
         key_limit=RateLimit(config.key_requests_per_min),
+        vapid=Vapid(database, config, clock),
     )
     if config.proxy_hops:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=config.proxy_hops)  # type: ignore[method-assign]  # as Flask documents it
@@ -71,6 +84,7 @@ def create_app(
     measure(app)
     for blueprint in (remsim.blueprint, health.blueprint, openapi.blueprint):
         app.register_blueprint(blueprint)
-    for module in (fleet, inventory, accounts, automation, watch):
+    for module in openapi.MODULES:
         app.register_blueprint(module.routes.blueprint)
+    site.register(app)
     return app

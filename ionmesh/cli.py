@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from ionmesh.cli_database import db
 from ionmesh.clock import utcnow
 from ionmesh.opening import configured, database_option, opened, writing
 
@@ -67,19 +68,7 @@ def openapi() -> None:
     click.echo(json.dumps(document(), indent=1))
 
 
-@main.group()
-def db() -> None:
-    """The database's schema."""
-
-
-@db.command("upgrade")
-@database_option
-def db_upgrade(database: str | None) -> None:
-    """Bring the schema to this version's revision."""
-    from ionmesh import schema
-
-    with opened(configured(database=database)):
-        click.echo(f"schema is at {schema.head()}")
+main.add_command(db)
 
 
 @main.group()
@@ -133,6 +122,31 @@ def tenant_create(
             release_grace_s=release_grace or None,
         )
     click.echo(f"tenant {created.tenant_id}")
+
+
+@tenant.command("disable")
+@database_option
+@click.argument("slug")
+def tenant_disable(database: str | None, slug: str) -> None:
+    """Let nobody of the tenant SLUG in; its clients keep their slots."""
+    _let_in(database, slug, enabled=False)
+
+
+@tenant.command("enable")
+@database_option
+@click.argument("slug")
+def tenant_enable(database: str | None, slug: str) -> None:
+    """Let the tenant SLUG in again."""
+    _let_in(database, slug, enabled=True)
+
+
+def _let_in(database: str | None, slug: str, *, enabled: bool) -> None:
+    from ionmesh.services import tenants
+
+    with writing(database) as session:
+        found = tenants.by_slug(session, slug)
+        tenants.change(session, found.tenant_id, {"enabled": enabled}, _ACTOR, utcnow())
+    click.echo(f"tenant {slug} is {'enabled' if enabled else 'disabled'}")
 
 
 @main.group()

@@ -43,8 +43,8 @@ class Config:
     """Reverse proxies in front whose X-Forwarded-For is believed."""
     private_webhooks: int = 0
     """1: webhooks may be http and lead into private networks, for a server whose tenants are trusted."""
-    event_streams: int = 2
-    """Event streams a process serves at once; each holds a thread of it."""
+    event_streams: int = 100
+    """Event streams a process serves at once; each holds a thread beside those that answer requests."""
     key_pepper: str = field(default="", repr=False)
     """A secret that API keys are hashed with, at least 32 characters; empty: plain SHA-256."""
     metrics_token: str = field(default="", repr=False)
@@ -136,7 +136,7 @@ _PARSERS: dict[str, Callable[[str, str], Any]] = {
     "command_ttl_s": _between(10, 604_800),
     "proxy_hops": _between(0, 8),
     "private_webhooks": _between(0, 1),
-    "event_streams": _between(0, 100),
+    "event_streams": _between(0, 1000),
     "key_pepper": _secret(32),
     "metrics_token": _secret(16),
     "client_requests_per_min": _between(10, 100_000),

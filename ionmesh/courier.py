@@ -24,7 +24,8 @@ _AT_ONCE = 20
 _HTTPS_PORT = 443
 _HTTP_PORT = 80
 
-Send = Callable[[str, dict[str, str], str], Attempt]
+Send = Callable[[str, dict[str, str], str | bytes], Attempt]
+"""URL, headers and body of a POST, and what came of it."""
 
 
 class Courier:
@@ -77,7 +78,7 @@ def sender(*, private_allowed: bool) -> Send:
     changes its answer gains nothing.
     """
 
-    def send(url: str, headers: dict[str, str], body: str) -> Attempt:
+    def send(url: str, headers: dict[str, str], body: str | bytes) -> Attempt:
         try:
             connection = _connected(url, private_allowed)
         except (OSError, ValueError) as error:
@@ -85,7 +86,8 @@ def sender(*, private_allowed: bool) -> Send:
         try:
             parts = urlsplit(url)
             path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-            connection.request("POST", path, body.encode(), headers)
+            payload = body.encode() if isinstance(body, str) else body
+            connection.request("POST", path, payload, headers)
             return Attempt(connection.getresponse().status, None)
         except (OSError, http.client.HTTPException) as error:
             return Attempt(None, str(error) or type(error).__name__)

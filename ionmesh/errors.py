@@ -5,7 +5,9 @@ IonmeshError
 ├── ServiceError              a request is refused; carries a machine-readable code
 │   ├── InvalidRequest
 │   ├── Unauthorized
-│   │   └── KeyEnded          carries the key's prefix and tenant
+│   │   └── KeyRefused        carries the key's prefix and tenant
+│   │       ├── KeyEnded
+│   │       └── KeyMismatch
 │   ├── Forbidden
 │   ├── NotFound
 │   ├── Conflict
@@ -56,13 +58,21 @@ class Unauthorized(ServiceError):
     """Nobody known is asking."""
 
 
-class KeyEnded(Unauthorized):
-    """The key was good once; the caller is told no more than any other unknown one."""
+class KeyRefused(Unauthorized):
+    """A key is not good though its prefix is known; the caller is told no more than any other unknown one."""
 
     def __init__(self, prefix: str, tenant_id: int) -> None:
         super().__init__("unauthorized", "Unauthorized")
         self.prefix = prefix
         self.tenant_id = tenant_id
+
+
+class KeyEnded(KeyRefused):
+    """It was good once."""
+
+
+class KeyMismatch(KeyRefused):
+    """It never was: the secret behind the prefix is another one."""
 
 
 class Forbidden(ServiceError):

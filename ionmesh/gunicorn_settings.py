@@ -8,8 +8,13 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from ionmesh.config import load_config
+
 worker_class = "gthread"
-threads = 8
+# Most of them wait for the round of registrations they are in: more threads are larger rounds. Beyond 64 in
+# all they only take turns.
+_ANSWERING = 32
+threads = _ANSWERING + load_config(os.environ).event_streams
 # Routers that all come back with the power queue here instead of being refused.
 backlog = 2048
 # Behind a proxy that keeps connections; routers themselves send one request on each.

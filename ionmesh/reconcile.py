@@ -11,8 +11,9 @@ from sqlalchemy.exc import OperationalError
 from ionmesh.db import Database
 from ionmesh.errors import RemsimServerError, RemsimServerRefused
 from ionmesh.remsim_server import RemsimServer
-from ionmesh.services import slotmaps
-from ionmesh.services.slotmaps import ServerPlan, SlotMap
+from ionmesh.services import figures, slotmaps
+from ionmesh.services.figures import Name
+from ionmesh.services.slotmaps import Repair, ServerPlan, SlotMap
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,9 @@ class Reconciler:
         self._database = database
         self._connect = connect
         self._failing: set[str] = set()
+        # Steps that repairs needed: in this round, and what was written down last.
+        self._found = 0
+        self._written: int | None = None
         self._noted: dict[str, tuple[Collection[int], Collection[int]]] = {}
 
     def run(self) -> bool:
@@ -54,13 +58,16 @@ class Reconciler:
         self._failing &= {plan.url for plan in plans}
         # A server that was away last time may cost a timeout again: the others do not wait for it.
         plans.sort(key=lambda plan: plan.url in self._failing)
+        self._found = 0
         results = [self._reconcile(plan) for plan in plans]
-        return all(results)
+        return self._note_drift() and all(results)
 
     def _reconcile(self, plan: ServerPlan) -> bool:
         server = self._connect(plan.url)
         try:
-            refused = _apply(server, plan)
+            repair = slotmaps.repair(plan, server.slotmaps())
+            self._found += len(repair.delete) + len(repair.create)
+            refused = _apply(server, plan, repair)
             self._note_bankds(plan, server.connected_banks())
         except RemsimServerError as error:
             self._note_failure(plan.url, error.reason)
@@ -82,6 +89,18 @@ class Reconciler:
             slotmaps.note_bankd(session, plan, connected)
         self._noted[plan.url] = (plan.bank_ids, connected)
 
+    def _note_drift(self) -> bool:
+        if self._found == self._written:
+            return True
+        try:
+            with self._database.write() as session:
+                figures.put(session, Name.SLOTMAP_DRIFT, self._found)
+        except OperationalError as error:
+            self._note_failure("database", str(error.orig))
+            return False
+        self._written = self._found
+        return True
+
     def _note_failure(self, what: str, reason: str) -> None:
         level = logging.DEBUG if what in self._failing else logging.WARNING
         self._failing.add(what)
@@ -93,9 +112,8 @@ class Reconciler:
             log.info("slot maps are reconciled again: %s", what)
 
 
-def _apply(server: SlotMapServer, plan: ServerPlan) -> list[SlotMap]:
+def _apply(server: SlotMapServer, plan: ServerPlan, repair: Repair) -> list[SlotMap]:
     """Repair one server and return the maps it refused; one refusal does not keep the others from it."""
-    repair = slotmaps.repair(plan, server.slotmaps())
     for slot_map in repair.delete:
         server.delete(slot_map.bank_id, slot_map.slot_nr)
         log.info("unmapped %s at %s", slot_map, plan.url)

@@ -55,7 +55,7 @@ def serve(config: Config, host: str, port: int, ready: Callable[[str], None]) ->
     database = Database(config.database)
     jobs = Jobs(database, config, on_death)
     app = create_app(config, database=database, assignments_changed=lambda: jobs.slot_maps.wake(_SETTLE_S))
-    front = _HttpFront(app, listener)
+    front = _HttpFront(app, listener, _HTTP_THREADS + config.event_streams)
     jobs.start()
     front.start()
     ready(_url(host, port))
@@ -70,7 +70,7 @@ def serve(config: Config, host: str, port: int, ready: Callable[[str], None]) ->
 class _HttpFront:
     """waitress on a listening socket, its loop in a thread so that the main thread is free for signals."""
 
-    def __init__(self, app: Callable[..., object], listener: socket.socket) -> None:
+    def __init__(self, app: Callable[..., object], listener: socket.socket, threads: int) -> None:
         self._sockets: dict[int, object] = {}
         # A burst is no news: requests wait their turn for a moment.
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
@@ -78,7 +78,7 @@ class _HttpFront:
             app,
             map=self._sockets,
             sockets=[listener],
-            threads=_HTTP_THREADS,
+            threads=threads,
             backlog=_BACKLOG,
             connection_limit=_CONNECTION_LIMIT,
             asyncore_use_poll=True,

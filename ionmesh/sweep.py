@@ -10,7 +10,8 @@ from sqlalchemy.exc import OperationalError
 
 from ionmesh.clock import Clock
 from ionmesh.db import Database
-from ionmesh.services import liveness
+from ionmesh.services import figures, liveness
+from ionmesh.services.figures import Name
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,9 @@ class Sweeper:
         """Sweep once. Returns whether the database let it."""
         try:
             with self._database.write() as session:
-                released = liveness.sweep(session, self._clock(), self._silence)
+                now = self._clock()
+                released = liveness.sweep(session, now, self._silence)
+                figures.put(session, Name.SWEEPER_LAST_RUN_S, now.timestamp())
         except OperationalError as error:
             log.log(
                 logging.DEBUG if self._failing else logging.WARNING,

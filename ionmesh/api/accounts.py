@@ -19,7 +19,7 @@ from ionmesh.api.admin_schemas import (
 )
 from ionmesh.api.prefix import API_PREFIX
 from ionmesh.api.routing import Call, Routes, changed
-from ionmesh.errors import InvalidRequest, NotFound
+from ionmesh.errors import Conflict, InvalidRequest, NotFound
 from ionmesh.models import ApiKey, Scope
 from ionmesh.services import audit, keys, tenants, users
 
@@ -56,10 +56,15 @@ def show_tenant(call: Call, tenant_id: int) -> dict[str, Any]:
 
 @routes.patch("/tenants/<int:tenant_id>", TenantChange)
 def change_tenant(call: Call, body: TenantChange, tenant_id: int) -> dict[str, Any]:
-    """Change a tenant's settings."""
+    """Change a tenant's settings, or with scope platform let it no longer in."""
+    values = changed(body)
+    if "enabled" in values:
+        call.caller.require(Scope.PLATFORM)
+    if tenant_id == call.tenant_id and not body.enabled:
+        raise Conflict("own_tenant", "nobody shuts himself out")
     with call.database.write() as session:
-        visible = _visible(call, tenant_id)
-        tenant = tenants.change(session, visible, changed(body), call.actor, call.now)
+        tenant = tenants.change(session, _visible(call, tenant_id), values, call.actor, call.now)
+    call.run.keyring.forget()
     return {"tenant": present.tenant(tenant)}
 
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from ionmesh.api.schemas import JsonObject, MccMnc, PageQuery, RsproId, Text64, storable
-from ionmesh.models import Balancing, CardType, EventType, MappingMode, Role, RoutingMode, Scope
+from ionmesh.models import Balancing, BankStatus, CardType, EventType, MappingMode, Role, RoutingMode, Scope
 
 _EMAIL = r"^[^@\s]{1,64}@[A-Za-z0-9.-]{1,189}$"
 _TIME = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
@@ -27,6 +27,7 @@ def _known_timezone(name: str) -> str:
 
 Name = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(storable)]
 LongName = Annotated[str, Field(max_length=255), AfterValidator(storable)]
+Endpoint = Annotated[str, Field(max_length=255)]
 Network = Annotated[str, Field(pattern=r"^[0-9]{5,6}$")]
 Email = Annotated[str, Field(max_length=254, pattern=_EMAIL), AfterValidator(storable)]
 Password = Annotated[str, Field(min_length=12, max_length=_PASSWORD_MAX), AfterValidator(storable)]
@@ -59,6 +60,16 @@ class ClientChange(Change):
     tags: Annotated[list[Tag], Field(max_length=32)] = []
     notes: Annotated[Annotated[str, Field(max_length=1024)] | None, AfterValidator(storable)] = None
     heartbeat_interval_s: Annotated[int, Field(ge=10, le=900)] | None = None
+
+
+class BankChange(Change):
+    """PATCH simbank/banks/<id>; null takes server or remsim_server_url away."""
+
+    name: LongName = ""
+    status: BankStatus = BankStatus.ONLINE
+    bankd: Endpoint = ""
+    server: Endpoint | None = None
+    remsim_server_url: Endpoint | None = None
 
 
 class CardBody(Strict):
@@ -165,9 +176,10 @@ class TenantBody(Strict):
 
 
 class TenantChange(Change):
-    """PATCH tenants/<id>; a release_grace_s of null means never."""
+    """PATCH tenants/<id>; a release_grace_s of null means never, enabled is the platform's."""
 
     name: LongName = ""
+    enabled: bool = True
     legacy_cidrs: Annotated[list[Annotated[str, Field(max_length=43)]], Field(max_length=64)] = []
     default_hostnames_allowed: bool = False
     release_grace_s: Seconds | None = 86_400

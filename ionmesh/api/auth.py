@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from flask import request
 
+from ionmesh.api import headers
 from ionmesh.api.context import runtime
 from ionmesh.errors import TooManyRequests
 from ionmesh.models import Scope
 from ionmesh.ratelimit import RateLimit
-from ionmesh.services import keys
 from ionmesh.services.keys import Caller
 
 
@@ -23,17 +23,18 @@ def caller(scope: Scope) -> Caller:
     if key is not None:
         found = run.keyring.caller(key)
     else:
-        with run.database.read() as session:
-            found = keys.legacy_caller(session, request.remote_addr)
+        found = run.keyring.legacy_caller(request.remote_addr)
+        headers.deprecate()
     found.require(scope)
     return found
 
 
 def spend(limit: RateLimit, *name: object) -> None:
     """Count a request against a limit. Raises TooManyRequests."""
-    wait_s = limit.wait_s(name, runtime().clock().timestamp())
-    if wait_s:
-        raise TooManyRequests(wait_s)
+    quota = limit.take(name, runtime().clock().timestamp())
+    headers.remember_quota(quota)
+    if quota.wait_s:
+        raise TooManyRequests(quota.wait_s)
 
 
 def _presented_key() -> str | None:

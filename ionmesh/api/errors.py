@@ -9,9 +9,10 @@ import uuid
 from typing import Any
 
 from flask import Flask, Response, g, request
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
+from ionmesh.api.headers import add_standing
 from ionmesh.api.wire import answer
 from ionmesh.errors import (
     Conflict,
@@ -54,6 +55,7 @@ def register_error_handlers(app: Flask) -> None:
     app.after_request(_finish)
     app.register_error_handler(ServiceError, _refused)
     app.register_error_handler(OperationalError, _database_unavailable)
+    app.register_error_handler(IntegrityError, _not_unique)
     app.register_error_handler(HTTPException, _http_error)
 
 
@@ -67,11 +69,17 @@ def _finish(response: Response) -> Response:
     wanted = _HEADERS if request.blueprint == "remsim" else _HEADERS | _BROWSER_HEADERS
     for name, value in wanted.items():
         response.headers.setdefault(name, value)
+    add_standing(response)
     return response
 
 
+def status_of(error: ServiceError) -> int:
+    """Return the HTTP status that says what was wrong."""
+    return next(status for kind, status in _STATUS.items() if isinstance(error, kind))
+
+
 def _refused(error: ServiceError) -> Response:
-    status = next(status for kind, status in _STATUS.items() if isinstance(error, kind))
+    status = status_of(error)
     if isinstance(error, NoSlot):
         extra = {"available_modes": list(error.available_modes)}
         return _error(status, error.code, error.message, extra, {"Retry-After": str(_NO_SLOT_RETRY_S)})
@@ -86,6 +94,11 @@ def _database_unavailable(error: OperationalError) -> Response:
     log.warning("request %s: database unavailable: %s", g.request_id, error.orig)
     headers = {"Retry-After": str(_DATABASE_RETRY_S)}
     return _error(503, "database_unavailable", "The database is unavailable", headers=headers)
+
+
+def _not_unique(_: IntegrityError) -> Response:
+    # Somebody else was quicker, or has what this caller cannot see.
+    return _error(409, "conflict", "It exists already, or is in use")
 
 
 def _http_error(error: HTTPException) -> Response:

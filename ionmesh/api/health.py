@@ -33,9 +33,19 @@ def readyz() -> Response:
 @blueprint.get("/metrics/prometheus")
 def metrics() -> Response:
     """Give Prometheus its figures, of all tenants: for the configured token and keys of scope platform."""
-    run = runtime()
-    token = run.config.metrics_token
+    _let_in_prometheus()
+    return Response(runtime().metrics.exposition(), content_type=CONTENT_TYPE)
+
+
+@blueprint.get("/metrics/clients")
+def client_metrics() -> Response:
+    """Give Prometheus a few figures of each client, for the same callers."""
+    _let_in_prometheus()
+    return Response(runtime().client_metrics.exposition(), content_type=CONTENT_TYPE)
+
+
+def _let_in_prometheus() -> None:
+    token = runtime().config.metrics_token
     presented = request.headers.get("Authorization", "").removeprefix("Bearer ")
     if not token or not hmac.compare_digest(presented.encode(), token.encode()):
         auth.caller(Scope.PLATFORM)
-    return Response(run.metrics.exposition(), content_type=CONTENT_TYPE)

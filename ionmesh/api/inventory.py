@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from flask import Blueprint
 from sqlalchemy.orm import Session
 
 from ionmesh.api import present
-from ionmesh.api.admin_schemas import CardBody, CardsQuery, PoolBody, PoolChange
+from ionmesh.api.admin_schemas import BankChange, CardBody, CardsQuery, PoolBody, PoolChange
 from ionmesh.api.prefix import API_PREFIX
 from ionmesh.api.routing import Call, Routes, changed
 from ionmesh.api.schemas import BankBody, SlotsBody, SlotsQuery
 from ionmesh.models import KiPool
-from ionmesh.services import cards, inventory, pools
+from ionmesh.services import banks, cards, inventory, pools
 from ionmesh.services.cards import CardFilter, CardRecord
 from ionmesh.services.inventory import NewBank, NewSlots, SlotFilter
 from ionmesh.services.pools import NewPool
@@ -36,6 +37,31 @@ def create_bank(call: Call, body: BankBody) -> dict[str, Any]:
     with call.database.write() as session:
         bank = inventory.add_bank(session, call.tenant_id, new, call.actor, call.now)
     return {"bank": present.bank(bank)}
+
+
+@routes.patch("/simbank/banks/<int:bank_id>", BankChange)
+def change_bank(call: Call, body: BankChange, bank_id: int) -> dict[str, Any]:
+    """Change name, status or endpoints of one of the tenant's own banks."""
+    with call.database.write() as session:
+        bank = banks.change(session, call.tenant_id, bank_id, changed(body), call.actor, call.now)
+    call.run.assignments_changed()
+    return {"bank": present.bank(bank)}
+
+
+@routes.delete("/simbank/banks/<int:bank_id>")
+def delete_bank(call: Call, bank_id: int) -> dict[str, Any]:
+    """Delete one of the tenant's own banks that no client ever had a slot of."""
+    with call.database.write() as session:
+        banks.delete(session, call.tenant_id, bank_id, call.actor, call.now)
+    return {"message": "Bank deleted"}
+
+
+@routes.get("/bankd-instances")
+def list_bankds(call: Call) -> dict[str, Any]:
+    """List the bankds behind the banks, with the banks each serves and whether it is connected."""
+    with call.database.read() as session:
+        found = banks.bankds(inventory.list_banks(session, call.tenant_id))
+    return {"bankd_instances": [asdict(bankd) for bankd in found]}
 
 
 @routes.post("/simbank/banks/<int:bank_id>/slots", SlotsBody, 201)

@@ -8,7 +8,19 @@ from typing import Any
 from flask import Blueprint, Response
 from pydantic import BaseModel
 
-from ionmesh.api import accounts, automation, fleet, inventory, watch, wire
+from ionmesh.api import (
+    accounts,
+    alerts,
+    allowances,
+    automation,
+    documented,
+    fleet,
+    inventory,
+    series,
+    subscriptions,
+    watch,
+    wire,
+)
 from ionmesh.api.prefix import API_PREFIX, NUMBER_MAX
 from ionmesh.api.routing import Route
 from ionmesh.api.schemas import HeartbeatBody, RegisterBody
@@ -22,6 +34,11 @@ _PATH_VALUE = re.compile(r"<(?:(\w+):)?(\w+)>")
 _REMSIM = f"{API_PREFIX}/remsim"
 _REGISTER, _BEAT = "Give the client its slot.", "Keep what the client says; give it what waits for it."
 
+MODULES = (
+    *(fleet, inventory, accounts, automation, watch),
+    *(series, alerts, allowances, subscriptions, documented),
+)
+"""The modules of the operators' API, each with its table of routes."""
 ROUTERS = (
     Route("POST", f"{_REMSIM}/register-client", _REGISTER, Scope.REMSIM, RegisterBody, keyless=True),
     Route("POST", f"{_REMSIM}/heartbeat", _BEAT, Scope.REMSIM, HeartbeatBody, keyless=True),
@@ -38,6 +55,7 @@ ROUTERS = (
     Route("GET", "/readyz", "Answer ok when the database does.", None),
     Route("GET", "/metrics", "Figures for Prometheus.", Scope.PLATFORM, media="text/plain"),
     Route("GET", "/metrics/prometheus", "The same.", Scope.PLATFORM, media="text/plain"),
+    Route("GET", "/metrics/clients", "A few figures of each client.", Scope.PLATFORM, media="text/plain"),
 )
 
 _ERRORS = {
@@ -62,8 +80,7 @@ def document() -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of every route."""
     schemas: dict[str, Any] = {"Error": _error_schema(), "Ok": _ok_schema()}
     paths: dict[str, Any] = {}
-    administrative = (module.routes.table for module in (fleet, inventory, accounts, automation, watch))
-    for route in (*ROUTERS, *(route for table in administrative for route in table)):
+    for route in (*ROUTERS, *(route for module in MODULES for route in module.routes.table)):
         path = _PATH_VALUE.sub(r"{\2}", route.path)
         paths.setdefault(path, {})[route.method.lower()] = _operation(route, schemas)
     return {
@@ -92,6 +109,8 @@ def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
         reference = {"$ref": _add(route.body, schemas)}
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": reference}}}
     operation["responses"] = _responses(route)
+    if route.successor is not None:
+        operation["deprecated"] = True
     if route.scope is None:
         operation["security"] = []
     else:

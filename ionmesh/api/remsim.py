@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -12,10 +13,11 @@ from ionmesh.api.context import runtime
 from ionmesh.api.prefix import API_PREFIX
 from ionmesh.api.schemas import HeartbeatBody, RegisterBody
 from ionmesh.clock import rfc3339
-from ionmesh.errors import InvalidRequest
+from ionmesh.errors import InvalidRequest, ServiceError
 from ionmesh.models import ClientCommand, CommandState, MappingMode, Scope
 from ionmesh.services import heartbeat, registration
 from ionmesh.services.commands import CommandResult
+from ionmesh.services.events import Report
 from ionmesh.services.heartbeat import Heartbeat
 from ionmesh.services.registration import Outcome, Registration
 
@@ -31,20 +33,12 @@ def register_client() -> Response:
     caller = auth.caller(Scope.REMSIM)
     body = wire.body_as(RegisterBody)
     tenant_id = caller.tenant(body.tenant_id)
-    wanted = _registration(body)
-    run, now = runtime(), runtime().clock()
-    with run.database.read() as session:
-        registered = registration.recall(session, tenant_id, wanted, now)
-        # The deployed client does not try again: one that has a slot is answered however often it asks.
-        newcomer = registered is None and not registration.is_active(session, tenant_id, wanted.client_id)
-    if registered is not None and registered.touch_due:
-        with run.database.telemetry() as connection:
-            registration.touch(connection, registered.assignment.profile_id, now)
-    if newcomer:
-        auth.spend(run.client_limit, tenant_id, wanted.client_id)
-    if registered is None:
-        with run.database.write() as session:
-            registered = registration.register(session, tenant_id, wanted, now, run.silence)
+    run = runtime()
+    try:
+        registered = run.intake.register(tenant_id, _registration(body))
+    except ServiceError as error:
+        run.metrics.registrations.labels(body.mapping_mode.value, error.code).inc()
+        raise
     run.metrics.registrations.labels(body.mapping_mode.value, registered.outcome.value).inc()
     if registered.outcome is not Outcome.EXISTING:
         run.assignments_changed()
@@ -149,6 +143,11 @@ def _beat(body: HeartbeatBody) -> Heartbeat:
             CommandResult(result.id, CommandState(result.state), result.detail)
             for result in body.command_results
         ),
+        reports=tuple(
+            Report(datetime.fromtimestamp(told.at, UTC), told.kind, told.severity, told.subject, told.text)
+            for told in body.events
+        ),
+        reports_left_out=body.events_left_out,
     )
 
 

@@ -6,7 +6,9 @@ returns the members of the answer beside `status`, or a finished response.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,11 +16,13 @@ from typing import Any
 from flask import Blueprint, Response
 from pydantic import BaseModel
 
-from ionmesh.api import auth, wire
+from ionmesh.api import auth, headers, wire
 from ionmesh.api.context import Runtime, runtime
-from ionmesh.db import Database
+from ionmesh.db import Database, confined
 from ionmesh.models import Scope
 from ionmesh.services.keys import Caller
+
+_PATH_VALUE = re.compile(r"<(\w+)>")
 
 View = Callable[..., Mapping[str, Any] | Response]
 
@@ -36,6 +40,8 @@ class Route:
     query: type[BaseModel] | None = None
     status: int = 200
     media: str = "application/json"
+    successor: str | None = None
+    """The path to use instead, in Flask's notation; the route itself will go away."""
     keyless: bool = False
     """Whether clients of a tenant's legacy networks may call without a key."""
 
@@ -84,9 +90,10 @@ class Routes:
         body: type[BaseModel] | None = None,
         status: int = 200,
         scope: Scope = Scope.ADMIN,
+        successor: str | None = None,
     ) -> Callable[[View], View]:
         """Add a view that creates or starts something."""
-        return self._add("POST", path, scope, body=body, status=status)
+        return self._add("POST", path, scope, body=body, status=status, successor=successor)
 
     def patch(self, path: str, body: type[BaseModel]) -> Callable[[View], View]:
         """Add a view that changes what the body names and leaves the rest."""
@@ -116,6 +123,8 @@ def changed(body: BaseModel) -> dict[str, Any]:
 
 def _handler(route: Route, scope: Scope, view: View) -> Callable[..., Response]:
     def handle(**path: Any) -> Response:
+        if route.successor is not None:
+            headers.deprecate(_PATH_VALUE.sub(lambda match: str(path[match[1]]), route.successor))
         caller = auth.caller(scope)
         run = runtime()
         auth.spend(run.key_limit, caller.name)
@@ -125,7 +134,9 @@ def _handler(route: Route, scope: Scope, view: View) -> Callable[..., Response]:
             parsed.append(wire.body_as(route.body))
         if route.query is not None:
             parsed.append(wire.query_as(route.query))
-        answer = view(call, *parsed, **path)
+        # What reaches over tenants cannot be kept to one.
+        with nullcontext() if caller.may(Scope.PLATFORM) else confined(call.tenant_id):
+            answer = view(call, *parsed, **path)
         if isinstance(answer, Response):
             return answer
         return wire.answer({"status": "ok"} | dict(answer), route.status)

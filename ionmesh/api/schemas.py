@@ -7,12 +7,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
-from ionmesh.models import ID_MAX, ID_MIN, MappingMode, SlotKind, SlotStatus
+from ionmesh.models import ID_MAX, ID_MIN, MappingMode, Severity, SlotKind, SlotStatus
 from ionmesh.services.commands import CommandType
 
 CLIENT_ID_PATTERN = r"^[A-Za-z0-9._:@-]{1,128}$"
 _COMMAND_LIFE_MAX_S = 604_800
 _INTERVAL_MAX_S = 86_400
+# The end of the year 9999, after which there is no datetime.
+_MOMENT_MAX_S = 253_402_300_799
 
 
 def storable(value: Any) -> Any:
@@ -24,6 +26,11 @@ def storable(value: Any) -> Any:
 
 def _blank_is_none(value: Any) -> Any:
     return None if value == "" else value
+
+
+def _plain(value: Any) -> Any:
+    # A client repeats what it got no answer to: what a modem put into a text must not be refused for ever.
+    return value.replace("\0", "") if isinstance(value, str) else value
 
 
 def _plain_mcc_mnc(value: Any) -> Any:
@@ -86,6 +93,16 @@ class CommandResultBody(_Lenient):
     detail: Detail = None
 
 
+class ReportBody(_Lenient):
+    """One element of a heartbeat's events."""
+
+    at: Annotated[int, Field(ge=0, le=_MOMENT_MAX_S)]
+    kind: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+    severity: Severity = Severity.INFO
+    subject: Annotated[str, Field(max_length=64), BeforeValidator(_plain)] = ""
+    text: Annotated[str, Field(max_length=1024), BeforeValidator(_plain)] = ""
+
+
 class HeartbeatBody(_Lenient):
     """POST remsim/heartbeat."""
 
@@ -98,6 +115,8 @@ class HeartbeatBody(_Lenient):
     interval: Annotated[int, Field(ge=1, le=_INTERVAL_MAX_S)] | None = None
     assignment_version: Annotated[int, Field(ge=0)] | None = None
     command_results: list[CommandResultBody] = Field(default_factory=list, max_length=100)
+    events: list[ReportBody] = Field(default_factory=list, max_length=100)
+    events_left_out: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
 
 
 class CommandBody(_Strict):

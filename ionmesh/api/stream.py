@@ -1,77 +1,75 @@
-"""Events over HTTP as they happen. Each stream holds a thread, so a process serves only a few."""
+"""Events over HTTP as they happen. Each stream holds a thread, so a process serves only so many."""
 
 from __future__ import annotations
 
+import functools
 import json
-import threading
-from collections.abc import Iterator
-from datetime import timedelta
+import time
+from collections.abc import Callable, Iterator
 
 from flask import Response
-from sqlalchemy.exc import OperationalError
 
 from ionmesh.api import present
 from ionmesh.api.routing import Call
-from ionmesh.db import Database
 from ionmesh.errors import TooManyRequests
 from ionmesh.models import Event
-from ionmesh.services import events
 
-_POLL_S = 0.5
-_POLLS_A_PING = 30
+# Only a failing write tells that a browser went to another page, and that its thread is free.
+_PING_S = 4.0
+# What comes beside an event can be a moment late.
+_SOON_S = 1.2
+_RETRY_S = 15
 # A browser reconnects by itself; a client that vanished must not hold its thread for ever.
-_POLLS_A_STREAM = 600
-# Events get their number before their transaction ends: a late one has a smaller number than its followers.
-_OVERLAP = timedelta(seconds=2)
-_BATCH = 500
+_LIFE_S = 300
+_WRITTEN = 512
 
 
-def event_stream(call: Call, after: int | None) -> Response:
+def _nothing_else() -> str:
+    return ""
+
+
+def event_stream(call: Call, after: int | None, also: Callable[[], str] = _nothing_else) -> Response:
     """Return a response that sends the tenant's events behind `after`, or from now on.
 
-    Raises TooManyRequests when this process has as many streams as it may.
+    `also` returns messages to send beside them and is asked after each event and every few seconds. Raises
+    TooManyRequests when this process has as many streams as it may.
     """
     places = call.run.streams
     if not places.take():
-        raise TooManyRequests(_POLL_S * _POLLS_A_PING)
+        raise TooManyRequests(_RETRY_S)
     if after is None:
-        with call.database.read() as session:
-            newest = events.latest(session, call.tenant_id, client_id=None, limit=1)
-        after = newest[0].event_id if newest else 0
-    response = Response(_follow(call, after), mimetype="text/event-stream")
+        after = call.run.feed.newest(call.tenant_id)
+    response = Response(_follow(call, after, also), mimetype="text/event-stream")
     response.headers["X-Accel-Buffering"] = "no"
     response.call_on_close(places.give_back)
     return response
 
 
-def _follow(call: Call, after: int) -> Iterator[str]:
-    pause = threading.Event()
-    sent: set[int] = set()
+def message(kind: str, document: object) -> str:
+    """Return a message of a stream."""
+    return f"event: {kind}\ndata: {json.dumps(document, separators=(',', ':'))}\n\n"
+
+
+def _follow(call: Call, after: int, also: Callable[[], str]) -> Iterator[str]:
+    feed, sent, version = call.run.feed, set[int](), 0
+    first, quiet = True, False
     # Sent at once, so that the client knows that it is connected.
     yield ": connected\n\n"
-    for poll in range(_POLLS_A_STREAM):
-        if poll:
-            pause.wait(_POLL_S)
-        fresh = _fresh(call.database, call, after, first=poll == 0)
-        for event in fresh:
-            if event.event_id not in sent:
-                yield _message(event)
+    end_s = time.monotonic() + _LIFE_S
+    while time.monotonic() < end_s:
+        fresh = feed.fresh(call.tenant_id, after)
+        new = [event for event in fresh if event.event_id > after or not (first or event.event_id in sent)]
+        yield from map(_message, new)
         sent = {event.event_id for event in fresh}
-        after = max([after, *sent])
-        if poll % _POLLS_A_PING == _POLLS_A_PING - 1:
-            yield ": ping\n\n"
+        after, first = max([after, *sent]), False
+        others = also()
+        if others or quiet:
+            yield others or ": ping\n\n"
+        before, version = version, feed.wait(call.tenant_id, version, _SOON_S if new else _PING_S)
+        quiet = before == version
 
 
-def _fresh(database: Database, call: Call, after: int, *, first: bool) -> list[Event]:
-    since = None if first else call.run.clock() - _OVERLAP
-    try:
-        with database.read() as session:
-            return list(events.after(session, call.tenant_id, after, limit=_BATCH, since=since))
-    except OperationalError:
-        # Streams outlive a restart of the database; requests report that it is away.
-        return []
-
-
+@functools.lru_cache(maxsize=_WRITTEN)
 def _message(event: Event) -> str:
-    data = json.dumps(present.event(event), separators=(",", ":"))
-    return f"id: {event.event_id}\nevent: {event.type.value}\ndata: {data}\n\n"
+    # Those who follow are given the same objects.
+    return f"id: {event.event_id}\n" + message(event.type.value, present.event(event))

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Iterator
 from typing import Any
 
 from flask import Blueprint, Response, request
 
-from ionmesh.api import present
+from ionmesh.api import present, tables
 from ionmesh.api.admin_schemas import AuditQuery, EventsQuery, ExportQuery
 from ionmesh.api.prefix import API_PREFIX
 from ionmesh.api.routing import Call, Routes
@@ -21,8 +18,6 @@ from ionmesh.services.clients import ClientFilter
 from ionmesh.services.inventory import SlotFilter
 
 _PAGE = 500
-# Spreadsheet programs take cells that begin so for formulas.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 routes = Routes(Blueprint("watch", __name__, url_prefix=API_PREFIX))
 
@@ -65,20 +60,13 @@ def stream_events(call: Call, query: EventsQuery) -> Response:
 @routes.get("/export.json", ExportQuery)
 def export_json(call: Call, query: ExportQuery) -> Response:
     """Return all clients or slots as a JSON list."""
-    rows = json.dumps(list(_rows(call, query)), separators=(",", ":"))
-    return _attachment(rows, "application/json", f"{query.what}.json")
+    return tables.as_json(_rows(call, query), query.what)
 
 
 @routes.get("/export.csv", ExportQuery, media="text/csv")
 def export_csv(call: Call, query: ExportQuery) -> Response:
     """Return all clients or slots as CSV."""
-    rows = list(_rows(call, query))
-    text = io.StringIO()
-    writer = csv.writer(text)
-    if rows:
-        writer.writerow(rows[0])
-        writer.writerows([_cell(value) for value in row.values()] for row in rows)
-    return _attachment(text.getvalue(), "text/csv", f"{query.what}.csv")
+    return tables.as_csv(_rows(call, query), query.what)
 
 
 def _rows(call: Call, query: ExportQuery) -> Iterator[dict[str, Any]]:
@@ -97,13 +85,3 @@ def _rows(call: Call, query: ExportQuery) -> Iterator[dict[str, Any]]:
                 )
                 yield from [present.slot(slot, masked=call.masked) for slot in slots]
         offset += _PAGE
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, list):
-        value = " ".join(value)
-    return "'" + value if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
-
-
-def _attachment(text: str, media: str, name: str) -> Response:
-    return Response(text, mimetype=media, headers={"Content-Disposition": f'attachment; filename="{name}"'})

@@ -58,8 +58,13 @@ def body_as(schema: type[Body]) -> Body:
 
 def query_as(schema: type[Body]) -> Body:
     """Parse the query string. Raises InvalidRequest naming the parameter."""
+    return values_as(schema, request.args.to_dict())
+
+
+def values_as(schema: type[Body], values: Mapping[str, Any]) -> Body:
+    """Parse texts of a query string or a form. Raises InvalidRequest naming the field."""
     try:
-        return schema.model_validate(request.args.to_dict())
+        return schema.model_validate(values)
     except ValidationError as error:
         raise _invalid(error) from error
 

@@ -119,6 +119,8 @@ class ClientState(Base):
     source_ip: Mapped[str | None] = mapped_column(String(45))
     stats: Mapped[dict[str, Any] | None]
     modem_info: Mapped[dict[str, Any] | None]
+    stats_at: Mapped[datetime | None]
+    """When `stats` were reported; not every heartbeat has some."""
     links: Mapped[Any] = mapped_column(JsonDocument, nullable=True)
     reported_interval_s: Mapped[int | None]
     """How often the client says it heartbeats; a metered link makes it rarer than it is told."""

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from ionmesh.models.base import Base, enum_column
 
 _PENDING = text("state = 'pending'")
+_REPORTED = text("type = 'client_reported'")
 
 
 class EventType(StrEnum):
@@ -24,13 +25,21 @@ class EventType(StrEnum):
     CLIENT_EXPIRED = "client_expired"
     SLOT_REASSIGNED = "slot_reassigned"
     COMMAND_FINISHED = "command_finished"
+    CLIENT_REPORTED = "client_reported"  # the client's own words about itself
+    POOL_EXHAUSTED = "pool_exhausted"
+    AUTH_FAILURES = "auth_failures"
+    ALERT_FIRED = "alert_fired"
+    ALERT_ACKNOWLEDGED = "alert_acknowledged"
+    ALERT_RESOLVED = "alert_resolved"
 
 
 class Severity(StrEnum):
-    """How much an event matters to a person."""
+    """How much an event matters to a person, in rising order; the names are those clients report."""
 
     INFO = "info"
     WARNING = "warning"
+    ERROR = "error"
+    CRITICAL = "critical"
 
 
 class DeliveryState(StrEnum):
@@ -45,7 +54,11 @@ class Event(Base):
     """One thing that happened to a client; written in the transaction that made it so."""
 
     __tablename__ = "events"
-    __table_args__ = (Index("ix_events_tenant", "tenant_id", "event_id"),)
+    __table_args__ = (
+        Index("ix_events_tenant", "tenant_id", "event_id"),
+        Index("ix_events_client", "tenant_id", "client_id", "event_id"),
+        Index("ix_events_reported", "tenant_id", "at", sqlite_where=_REPORTED, postgresql_where=_REPORTED),
+    )
 
     event_id: Mapped[int] = mapped_column(primary_key=True)
     tenant_id: Mapped[int] = mapped_column(ForeignKey("tenants.tenant_id"))
@@ -53,6 +66,7 @@ class Event(Base):
     type: Mapped[EventType] = mapped_column(enum_column(EventType))
     severity: Mapped[Severity] = mapped_column(enum_column(Severity))
     client_id: Mapped[str] = mapped_column(String(128))
+    """Whom it is about: a client, or what an alert names instead (`bank N`, `pool NAME`, `allowance N`)."""
     details: Mapped[dict[str, Any]]
 
 

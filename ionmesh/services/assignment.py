@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 from sqlalchemy.orm import Session, joinedload
 
-from ionmesh.models import MappingMode, ProfileStatus, ServiceProfile, Slot
+from ionmesh.models import Bank, MappingMode, ProfileStatus, ServiceProfile, Slot
+
+PLACE = (
+    *(Slot.bank_id, Slot.slot_id, Slot.iccid, Slot.imsi),
+    *(Bank.bankd_host, Bank.bankd_port, Bank.server_host, Bank.server_port),
+)
+"""What a slot and its bank contribute to an assignment; columns for a query that joins the two."""
+PROFILE = (
+    ServiceProfile.profile_id,
+    ServiceProfile.mapping_mode,
+    ServiceProfile.rspro_client_id,
+    ServiceProfile.rspro_client_slot,
+    ServiceProfile.assignment_version,
+    ServiceProfile.heartbeat_interval_s,
+)
+"""What the profile contributes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +75,13 @@ def active_profile(
 
 def describe(profile: ServiceProfile) -> Assignment:
     """Return what the profile's client is told."""
-    slot, bank = profile.slot, profile.slot.bank
+    return assigned(profile, profile.slot, profile.slot.bank)
+
+
+def assigned(
+    profile: ServiceProfile | Row[Any] | SimpleNamespace, slot: Slot | Row[Any], bank: Bank | Row[Any]
+) -> Assignment:
+    """Return what a client is told, from rows with the columns of `PROFILE` and `PLACE`, or models."""
     return Assignment(
         profile_id=profile.profile_id,
         bank_id=slot.bank_id,

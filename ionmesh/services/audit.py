@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from ionmesh.db import Addition
 from ionmesh.models import AuditEntry
 from ionmesh.services import events
+from ionmesh.services.events import Happening
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry to be; details are JSON values and no secrets."""
+
+    tenant_id: int | None
+    actor: str
+    action: str
+    subject: str
+    details: dict[str, Any] = field(default_factory=dict)
 
 
 def record(
@@ -26,14 +41,19 @@ def record(
 
     What operators are told of becomes an event in the same transaction.
     """
-    session.add(
-        AuditEntry(
-            tenant_id=tenant_id, at=now, actor=actor, action=action, subject=subject, details=dict(details)
-        )
-    )
-    kind = events.OF_ACTION.get(action)
-    if kind is not None and tenant_id is not None:
-        events.emit(session, tenant_id, kind, subject, dict(details), now)
+    entry = Entry(tenant_id, actor, action, subject, details)
+    for model, values in rows(session, [entry], now):
+        session.add_all(model(**row) for row in values)
+
+
+def rows(session: Session, entries: Sequence[Entry], now: datetime) -> list[Addition]:
+    """Return the rows of the entries, and those of the events and deliveries that come with them."""
+    happenings = []
+    for entry in entries:
+        kind = events.OF_ACTION.get(entry.action)
+        if kind is not None and entry.tenant_id is not None:
+            happenings.append(Happening(entry.tenant_id, *kind, entry.subject, entry.details))
+    return [(AuditEntry, [_row(entry, now) for entry in entries]), *events.rows(session, happenings, now)]
 
 
 def entries(
@@ -56,3 +76,14 @@ def entries(
         select(AuditEntry).where(*conditions).order_by(AuditEntry.entry_id.desc()).offset(offset).limit(limit)
     ).all()
     return page, total
+
+
+def _row(entry: Entry, now: datetime) -> dict[str, Any]:
+    return {
+        "tenant_id": entry.tenant_id,
+        "at": now,
+        "actor": entry.actor,
+        "action": entry.action,
+        "subject": entry.subject,
+        "details": entry.details,
+    }

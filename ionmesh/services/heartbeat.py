@@ -34,9 +34,10 @@ from ionmesh.models import (
     ServiceProfile,
 )
 from ionmesh.models.base import JsonDocument, UtcDateTime
-from ionmesh.services import audit, commands
+from ionmesh.services import audit, commands, events
 from ionmesh.services.assignment import Assignment, active_profile, describe
 from ionmesh.services.commands import CommandResult
+from ionmesh.services.events import Report
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,10 @@ class Heartbeat:
     """How often it heartbeats."""
     assignment_version: int | None = None
     command_results: tuple[CommandResult, ...] = ()
+    reports: tuple[Report, ...] = ()
+    """What happened to it, oldest first."""
+    reports_left_out: int = 0
+    """How many older ones it does not tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +83,11 @@ class Noted:
 def note(connection: Connection, tenant_id: int, beat: Heartbeat, now: datetime) -> Noted | None:
     """Keep a heartbeat of a client for which nothing waits, in one statement.
 
-    None: there is more to do than that (the client is unknown, was offline, reports results, has commands
-    waiting or an outdated assignment), and `receive` does it all.
+    None: there is more to do than that (the client is unknown, was offline, reports results or events, has
+    commands waiting or an outdated assignment), and `receive` does it all. The figures become a sample later,
+    see `sampling`: here that costs nothing.
     """
-    if beat.command_results:
+    if beat.command_results or beat.reports:
         return None
     row = connection.execute(
         _NOTE,
@@ -92,6 +98,7 @@ def note(connection: Connection, tenant_id: int, beat: Heartbeat, now: datetime)
             "reported": beat.status,
             "ip": beat.source_ip,
             "new_stats": beat.stats,
+            "new_stats_at": now if beat.stats is not None else None,
             "new_modem_info": beat.modem_info,
             "new_links": beat.links,
             "new_interval_s": beat.interval_s,
@@ -135,6 +142,7 @@ def _note_statement() -> ReturningUpdate[Any]:
             reported_status=bindparam("reported"),
             source_ip=bindparam("ip"),
             stats=func.coalesce(_document("new_stats"), ClientState.stats),
+            stats_at=func.coalesce(_moment("new_stats_at"), ClientState.stats_at),
             modem_info=func.coalesce(_document("new_modem_info"), ClientState.modem_info),
             links=func.coalesce(_document("new_links"), ClientState.links),
             reported_interval_s=func.coalesce(
@@ -189,8 +197,13 @@ def receive(session: Session, tenant_id: int, beat: Heartbeat, now: datetime) ->
         value = getattr(beat, name)
         if value is not None:
             setattr(state, name, value)
+    if beat.stats is not None:
+        state.stats_at = now
     state.reported_interval_s = beat.interval_s or state.reported_interval_s
     commands.report(session, profile, beat.command_results, now)
+    events.record_reported_events(
+        session, tenant_id, beat.client_id, beat.reports, now, left_out=beat.reports_left_out
+    )
     known = beat.assignment_version
     outdated = known is not None and known < profile.assignment_version
     return HeartbeatAnswer(

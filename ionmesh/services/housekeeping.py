@@ -8,12 +8,13 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from ionmesh.models import ClientCommand, CommandState, DeliveryState, Event, WebhookDelivery
+from ionmesh.services import sessions
 
 _OVER = (CommandState.DONE, CommandState.FAILED, CommandState.EXPIRED)
 
 
 def drop_old(session: Session, now: datetime, age: timedelta) -> None:
-    """Delete events, finished commands and settled deliveries that are older than `age`."""
+    """Delete events, finished commands and settled deliveries older than `age`, and sessions that ended."""
     limit = now - age
     for statement in (
         delete(Event).where(Event.at < limit),
@@ -23,3 +24,4 @@ def drop_old(session: Session, now: datetime, age: timedelta) -> None:
         ),
     ):
         session.execute(statement.execution_options(synchronize_session=False))
+    sessions.drop_old(session, now)

@@ -84,7 +84,7 @@ def add_bank(session: Session, tenant_id: int | None, new: NewBank, actor: str, 
         bankd_port=bankd_port,
         server_host=server[0] if server else None,
         server_port=server[1] if server else SERVER_PORT,
-        remsim_server_url=_rest_url(new.remsim_server_url) if new.remsim_server_url else None,
+        remsim_server_url=parse_rest_url(new.remsim_server_url) if new.remsim_server_url else None,
         created_at=now,
     )
     session.add(bank)
@@ -198,6 +198,16 @@ def parse_endpoint(name: str, text: str, default_port: int) -> tuple[str, int]:
     return host, port
 
 
+def parse_rest_url(text: str) -> str:
+    """Return the base URL of an osmo-remsim-server's REST with its port. Raises InvalidRequest."""
+    match = _REST_URL.match(text)
+    if match is None:
+        raise InvalidRequest("bad_remsim_server_url", f"{text!r} is not http(s)://HOST[:PORT]")
+    default_port = HTTPS_PORT if match["scheme"] == "https" else REMSIM_REST_PORT
+    host, port = parse_endpoint("remsim_server_url", match["authority"], default_port)
+    return f"{match['scheme']}://{host}:{port}"
+
+
 def _check_slots(new: NewSlots) -> None:
     if not new.slot_ids or len(set(new.slot_ids)) != len(new.slot_ids):
         raise InvalidRequest("bad_slots", "slot numbers must be given, each once")
@@ -215,15 +225,6 @@ def _check_slots(new: NewSlots) -> None:
 def _check_id(name: str, value: int) -> None:
     if not ID_MIN <= value <= ID_MAX:
         raise InvalidRequest(f"bad_{name}", f"{name} {value} is not {ID_MIN}..{ID_MAX}")
-
-
-def _rest_url(text: str) -> str:
-    match = _REST_URL.match(text)
-    if match is None:
-        raise InvalidRequest("bad_remsim_server_url", f"{text!r} is not http(s)://HOST[:PORT]")
-    default_port = HTTPS_PORT if match["scheme"] == "https" else REMSIM_REST_PORT
-    host, port = parse_endpoint("remsim_server_url", match["authority"], default_port)
-    return f"{match['scheme']}://{host}:{port}"
 
 
 def _record(

@@ -23,7 +23,15 @@ from datetime import datetime, timedelta
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session, joinedload
 
-from ionmesh.errors import Conflict, Forbidden, InvalidRequest, KeyEnded, NotFound, Unauthorized
+from ionmesh.errors import (
+    Conflict,
+    Forbidden,
+    InvalidRequest,
+    KeyEnded,
+    KeyMismatch,
+    NotFound,
+    Unauthorized,
+)
 from ionmesh.models import ApiKey, Scope, Tenant
 
 _ALPHABET = string.digits + string.ascii_letters
@@ -34,6 +42,7 @@ _CRC_LENGTH = 6
 _SHAPE = re.compile(rf"{_MARK}[0-9A-Za-z]{{{_ID_LENGTH + _SECRET_LENGTH + _CRC_LENGTH}}}\Z")
 
 
+LegacyNetworks = Sequence[tuple[int, Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]]]
 _TOUCH_EVERY = timedelta(minutes=1)
 _INCLUDED = {
     Scope.REMSIM: frozenset({Scope.REMSIM}),
@@ -174,8 +183,10 @@ def authenticate(session: Session, text: str, now: datetime, pepper: str = "") -
     # An unknown prefix is compared against nothing in the same way, so that both take the same time.
     kept = key.key_hash if key is not None else "0" * 64
     matches = [hmac.compare_digest(_hash(text, secret), kept) for secret in {pepper, ""}]
-    if key is None or not any(matches):
+    if key is None:
         raise _unauthorized()
+    if not any(matches):
+        raise KeyMismatch(key.prefix, key.tenant_id)
     if key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= now):
         raise KeyEnded(key.prefix, key.tenant_id)
     if not key.tenant.enabled:
@@ -184,7 +195,17 @@ def authenticate(session: Session, text: str, now: datetime, pepper: str = "") -
     return Caller(key.prefix, (key.tenant_id,), scopes, key.key_id, key.expires_at)
 
 
-def legacy_caller(session: Session, source_ip: str | None) -> Caller:
+def legacy_networks(session: Session) -> LegacyNetworks:
+    """Return the tenants that let some networks in without a key, by id, with these networks."""
+    tenants = session.scalars(select(Tenant).where(Tenant.enabled).order_by(Tenant.tenant_id))
+    return [
+        (tenant.tenant_id, [ipaddress.ip_network(cidr) for cidr in tenant.legacy_cidrs])
+        for tenant in tenants
+        if tenant.legacy_cidrs
+    ]
+
+
+def legacy_caller(tenants: LegacyNetworks, source_ip: str | None) -> Caller:
     """Return the caller without a key: every tenant whose legacy networks contain the address.
 
     The deployed C client has no key. Raises Unauthorized when no tenant lets that address in.
@@ -193,11 +214,8 @@ def legacy_caller(session: Session, source_ip: str | None) -> Caller:
         address = ipaddress.ip_address(source_ip or "")
     except ValueError as error:
         raise _unauthorized() from error
-    tenants = session.scalars(select(Tenant).where(Tenant.enabled).order_by(Tenant.tenant_id))
     ids = tuple(
-        tenant.tenant_id
-        for tenant in tenants
-        if any(address in ipaddress.ip_network(cidr) for cidr in tenant.legacy_cidrs)
+        tenant_id for tenant_id, networks in tenants if any(address in network for network in networks)
     )
     if not ids:
         raise _unauthorized()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, time
 from typing import Any
@@ -40,7 +40,12 @@ def judge(
 
 def applied(session: Session, demand: Demand, region: str | None, now: datetime) -> Demand:
     """Return the demand as the tenant's policies want it; what the client itself prefers goes first."""
-    trace = judge(listed(session, demand.tenant_id), demand.mcc_mnc, region, now)
+    return narrowed(listed(session, demand.tenant_id), demand, region, now)
+
+
+def narrowed(policies: Sequence[SlotPolicy], demand: Demand, region: str | None, now: datetime) -> Demand:
+    """Return the demand as these policies, all of its tenant's, want it."""
+    trace = judge(policies, demand.mcc_mnc, region, now)
     if not trace or trace[-1].reason is not None:
         return demand
     policy = trace[-1].policy
@@ -58,6 +63,14 @@ def listed(session: Session, tenant_id: int) -> Sequence[SlotPolicy]:
         .where(SlotPolicy.tenant_id == tenant_id)
         .order_by(SlotPolicy.priority, SlotPolicy.policy_id)
     ).all()
+
+
+def of_tenants(session: Session, tenant_ids: Collection[int]) -> dict[int, list[SlotPolicy]]:
+    """Return the policies of several tenants; one without any is left out."""
+    found: dict[int, list[SlotPolicy]] = {}
+    for policy in session.scalars(select(SlotPolicy).where(SlotPolicy.tenant_id.in_(tenant_ids))):
+        found.setdefault(policy.tenant_id, []).append(policy)
+    return found
 
 
 def find(session: Session, tenant_id: int, policy_id: int) -> SlotPolicy:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Row, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -29,9 +29,6 @@ from ionmesh.services.allocation import Demand
 from ionmesh.services.assignment import Assignment, active_profile, describe
 
 log = logging.getLogger(__name__)
-
-# How often a registration that changes nothing is written down.
-_TOUCH_EVERY = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,38 +61,6 @@ class Registered:
 
     assignment: Assignment
     outcome: Outcome
-    touch_due: bool = False
-    """Whether `touch` is to be called."""
-
-
-def recall(session: Session, tenant_id: int, request: Registration, now: datetime) -> Registered | None:
-    """Return the assignment of a known client whose registration changes nothing, from a read session.
-
-    None: `register` has work to do.
-    """
-    profile = active_profile(session, tenant_id, request.client_id)
-    if profile is None or not allocation.satisfies(profile.slot, _demand(tenant_id, request)):
-        return None
-    if _news(profile, request):
-        return None
-    return Registered(describe(profile), Outcome.EXISTING, now - profile.registered_at >= _TOUCH_EVERY)
-
-
-def touch(connection: Connection, profile_id: str, now: datetime) -> None:
-    """Note that a client with nothing new to say registered again."""
-    connection.execute(
-        update(ServiceProfile).where(ServiceProfile.profile_id == profile_id).values(registered_at=now)
-    )
-
-
-def is_active(session: Session, tenant_id: int, client_id: str) -> bool:
-    """Whether the client has a slot."""
-    query = select(ServiceProfile.profile_id).where(
-        ServiceProfile.tenant_id == tenant_id,
-        ServiceProfile.client_id == client_id,
-        ServiceProfile.status == ProfileStatus.ACTIVE,
-    )
-    return session.scalar(query) is not None
 
 
 def register(
@@ -123,7 +88,7 @@ def register(
                 raise
     identity.refuse_other_router(profile, request.fingerprint, request.source_ip, now, silence)
     outcome = Outcome.EXISTING
-    demand = _demand(tenant_id, request)
+    demand = demand_of(tenant_id, request)
     if not allocation.satisfies(profile.slot, demand):
         slot = allocation.claim(session, policies.applied(session, demand, request.region, now), now)
         _move(session, profile, slot, request.mode, request.client_id, now)
@@ -160,6 +125,28 @@ def unregister(session: Session, tenant_id: int, client_id: str, actor: str, now
     log.info("client %s released bank %d slot %d", client_id, profile.bank_id, profile.slot_id)
 
 
+def demand_of(tenant_id: int, request: Registration, last_slot: tuple[int, int] | None = None) -> Demand:
+    """Return what slot the request asks for."""
+    return Demand(
+        tenant_id=tenant_id,
+        mode=request.mode,
+        mcc_mnc=request.mcc_mnc,
+        carrier=request.carrier,
+        preferred_bank_id=request.preferred_bank_id,
+        last_slot=last_slot,
+    )
+
+
+def news(profile: ServiceProfile | Row[Any], request: Registration) -> bool:
+    """Whether the request says something about the router that the profile does not."""
+    return (
+        profile.source_ip != request.source_ip
+        or request.fingerprint != profile.fingerprint
+        or request.software_version not in (None, profile.software_version)
+        or request.hardware_info not in (None, profile.hardware_info)
+    )
+
+
 def _assign(session: Session, tenant_id: int, request: Registration, now: datetime) -> Registered:
     previous = session.scalar(
         select(ServiceProfile)
@@ -168,7 +155,7 @@ def _assign(session: Session, tenant_id: int, request: Registration, now: dateti
         .limit(1)
     )
     last_slot = (previous.bank_id, previous.slot_id) if previous else None
-    demand = policies.applied(session, _demand(tenant_id, request, last_slot), request.region, now)
+    demand = policies.applied(session, demand_of(tenant_id, request, last_slot), request.region, now)
     slot = allocation.claim(session, demand, now)
     profile = ServiceProfile(
         profile_id=str(uuid.uuid4()),
@@ -215,27 +202,6 @@ def _occupy(profile: ServiceProfile, slot: Slot) -> None:
     profile.bank_id, profile.slot_id = slot.bank_id, slot.slot_id
     # Deployed clients announce (bank_id, slot_id) as their RSPRO client slot, so the map is the identity.
     profile.rspro_client_id, profile.rspro_client_slot = slot.bank_id, slot.slot_id
-
-
-def _demand(tenant_id: int, request: Registration, last_slot: tuple[int, int] | None = None) -> Demand:
-    return Demand(
-        tenant_id=tenant_id,
-        mode=request.mode,
-        mcc_mnc=request.mcc_mnc,
-        carrier=request.carrier,
-        preferred_bank_id=request.preferred_bank_id,
-        last_slot=last_slot,
-    )
-
-
-def _news(profile: ServiceProfile, request: Registration) -> bool:
-    """Whether the request says something about the router that the profile does not."""
-    return (
-        profile.source_ip != request.source_ip
-        or request.fingerprint != profile.fingerprint
-        or request.software_version not in (None, profile.software_version)
-        or request.hardware_info not in (None, profile.hardware_info)
-    )
 
 
 def _note_identity(session: Session, profile: ServiceProfile, request: Registration, now: datetime) -> None:

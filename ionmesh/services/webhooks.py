@@ -18,7 +18,8 @@ from sqlalchemy.orm import Session, joinedload
 
 from ionmesh.errors import InvalidRequest, NotFound
 from ionmesh.models import DeliveryState, Webhook, WebhookDelivery
-from ionmesh.services import audit, events
+from ionmesh.services import audit, events, figures
+from ionmesh.services.figures import Name
 
 _SECRET_MARK = "whsec_"  # noqa: S105  the mark of a secret, not one
 _SECRET_BYTES = 24
@@ -191,16 +192,18 @@ def settle(session: Session, delivery_id: str, attempt: Attempt, jitter: float, 
     delivery.last_error = attempt.error[:_ERROR_LENGTH] if attempt.error else None
     webhook = delivery.webhook
     if attempt.good:
-        delivery.state = DeliveryState.DELIVERED
+        delivery.state, result = DeliveryState.DELIVERED, "delivered"
         webhook.failures = 0
     elif delivery.attempts <= len(_WAITS):
         delivery.next_attempt_at = now + _WAITS[delivery.attempts - 1] * (1 + jitter / 5)
+        result = "retried"
     else:
-        delivery.state = DeliveryState.FAILED
+        delivery.state, result = DeliveryState.FAILED, "failed"
         webhook.failures += 1
         if webhook.failures >= _GIVE_UP_AFTER and webhook.enabled:
             webhook.enabled = False
             _record(session, webhook, "webhook_disabled", "worker", now)
+    figures.count(session, Name.WEBHOOK_DELIVERIES, result)
 
 
 def _record(session: Session, webhook: Webhook, action: str, actor: str, now: datetime) -> None:

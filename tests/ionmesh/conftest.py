@@ -12,11 +12,12 @@ import pytest
 from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import func, select
 
 from ionmesh.app import create_app
 from ionmesh.config import Config
 from ionmesh.db import Database
-from ionmesh.models import Scope, SlotKind
+from ionmesh.models import Base, Scope, SlotKind
 from ionmesh.services import inventory, keys, tenants, users
 from tests.ionmesh import postgres
 from tests.ionmesh.postgres import Cluster
@@ -93,6 +94,15 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 def url_of(database: Database) -> str:
     return database.engine.url.render_as_string(hide_password=False)
+
+
+def rows_count(database: Database) -> dict[str, int]:
+    """How many rows each table has."""
+    with database.read() as session:
+        return {
+            table.name: session.scalar(select(func.count()).select_from(table)) or 0
+            for table in Base.metadata.sorted_tables
+        }
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ from ionmesh import schema
 from ionmesh.db import Database
 from ionmesh.models import Base, MappingMode
 from ionmesh.services.allocation import Demand, best_free
-from tests.ionmesh.conftest import START
 
 
 def test_up_makes_what_the_models_say_and_down_unmakes_it(empty_url: str) -> None:
@@ -67,7 +66,7 @@ def test_processes_that_start_together_migrate_once(empty_url: str) -> None:
 
 def test_on_postgresql_a_claim_skips_locked_rows_and_uniqueness_is_partial() -> None:
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it unannotated
-    claim = str(best_free(Demand(1, MappingMode.ONE_TO_ONE_SWSIM), START).compile(dialect=dialect))
+    claim = str(best_free(Demand(1, MappingMode.ONE_TO_ONE_SWSIM)).compile(dialect=dialect))
     assert claim.endswith("FOR UPDATE OF sim_bank_slots SKIP LOCKED")
     indexes = {
         str(index.name): str(CreateIndex(index).compile(dialect=dialect))

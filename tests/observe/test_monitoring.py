@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 ROOT = Path(__file__).parents[2] / "monitoring"
 GOLDEN = Path(__file__).parent / "golden" / "router.prom"
+GOLDEN_OF_SERVER = Path(__file__).parents[1] / "ionmesh" / "golden" / "ionmesh.prom"
 DASHBOARDS = sorted((ROOT / "grafana").glob("*.json"))
 RULES = sorted((ROOT / "rules").glob("*.yml"))
 RULE_TESTS = sorted((ROOT / "tests").glob("*.yml"))
@@ -25,19 +26,18 @@ needs_promtool = pytest.mark.skipif(
 )
 
 
-def exported() -> set[str]:
-    """Every sample name, and the labels with it, of the golden exposition."""
-    families = text_string_to_metric_families(GOLDEN.read_text(encoding="utf-8"))
-    return {sample.name for family in families for sample in family.samples}
-
-
 def labels_of() -> dict[str, set[str]]:
-    families = text_string_to_metric_families(GOLDEN.read_text(encoding="utf-8"))
+    """Every sample name, and the labels with it, of the golden expositions of routers and server."""
     found: dict[str, set[str]] = {}
-    for family in families:
-        for sample in family.samples:
-            found.setdefault(sample.name, set()).update(sample.labels)
+    for golden in (GOLDEN, GOLDEN_OF_SERVER):
+        for family in text_string_to_metric_families(golden.read_text(encoding="utf-8")):
+            for sample in family.samples:
+                found.setdefault(sample.name, set()).update(sample.labels)
     return found
+
+
+def exported() -> set[str]:
+    return set(labels_of())
 
 
 def names(expression: str) -> set[str]:

@@ -38,6 +38,7 @@ def test_every_route_is_in_it(app: Flask) -> None:
         (re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), method.lower())
         for rule in app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+        if not rule.endpoint.startswith("dashboard.")
     }
     documented = {(path, method) for path, methods in document()["paths"].items() for method in methods}
     assert served == documented

@@ -99,12 +99,13 @@ def test_legacy_callers_come_from_a_tenants_networks(database: Database) -> None
     add_tenant(database, "ten", legacy_cidrs=["10.0.0.0/8", "2001:db8::/32"])
     add_tenant(database, "net", legacy_cidrs=["10.1.0.0/16"])
     with database.read() as session:
-        assert keys.legacy_caller(session, "10.9.0.1").tenant(None) == 2
-        both = keys.legacy_caller(session, "10.1.2.3")
+        networks = keys.legacy_networks(session)
+        assert keys.legacy_caller(networks, "10.9.0.1").tenant(None) == 2
+        both = keys.legacy_caller(networks, "10.1.2.3")
         assert both.tenant_ids == (2, 3)
         assert both.tenant(3) == 3
         assert both.scopes == {Scope.REMSIM}
-        assert keys.legacy_caller(session, "2001:db8::1").tenant_ids == (2,)
+        assert keys.legacy_caller(networks, "2001:db8::1").tenant_ids == (2,)
         for stranger in ("192.0.2.1", "", None, "unknown"):
             with pytest.raises(Unauthorized):
-                keys.legacy_caller(session, stranger)
+                keys.legacy_caller(networks, stranger)

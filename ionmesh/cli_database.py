@@ -1,0 +1,72 @@
+"""`ionmesh db`: the schema, who may use it, and what comes from elsewhere."""
+
+from __future__ import annotations
+
+import click
+
+from ionmesh.clock import utcnow
+from ionmesh.opening import configured, database_option, opened
+
+
+@click.group()
+def db() -> None:
+    """The database."""
+
+
+@db.command("upgrade")
+@database_option
+def upgrade(database: str | None) -> None:
+    """Bring the schema to this version's revision."""
+    from ionmesh import schema
+
+    with opened(configured(database=database)):
+        click.echo(f"schema is at {schema.head()}")
+
+
+@db.command("grant")
+@database_option
+@click.argument("role")
+def grant(database: str | None, role: str) -> None:
+    """Let the PostgreSQL ROLE serve without owning the tables; again after each upgrade."""
+    from ionmesh import roles
+    from ionmesh.errors import InvalidRequest
+
+    with opened(configured(database=database)) as opened_database:
+        try:
+            roles.grant(opened_database, role)
+        except InvalidRequest as error:
+            raise click.ClickException(error.message) from error
+    click.echo(f"{role} may serve")
+
+
+@db.command("import")
+@database_option
+@click.option("--tenant", "slug", help="Whose everything becomes; default: who owns it in the source.")
+@click.option("--dry-run", is_flag=True, help="Tell what would happen and keep nothing.")
+@click.argument("source", metavar="URL|FILE")
+def import_(database: str | None, slug: str | None, dry_run: bool, source: str) -> None:
+    """Take over another orchestrator's database, or the slots of a bankd_pcsc_slots.csv.
+
+    What is there already stays as it is, so that it can be done again.
+    """
+    from pathlib import Path
+
+    from ionmesh.errors import ServiceError
+    from ionmesh.legacy_source import read_card_list, read_database
+    from ionmesh.services import tenants
+    from ionmesh.services.adoption import Adoption
+
+    try:
+        legacy = read_database(source) if "://" in source else read_card_list(Path(source))
+        with opened(configured(database=database)) as target, target.write() as session:
+            tenant_id = tenants.by_slug(session, slug).tenant_id if slug else None
+            report = Adoption(session, "cli", utcnow(), tenant_id).adopt(legacy)
+            if dry_run:
+                session.rollback()
+    except ServiceError as error:
+        raise click.ClickException(error.message) from error
+    for kind, added in report.added.items():
+        done = "would be added" if dry_run else "added"
+        click.echo(f"{kind + 's:':9}{added} {done}, {report.known[kind]} there already")
+    for line in report.left_out:
+        click.echo(f"left out: {line}")

@@ -1,0 +1,177 @@
+"""Signing in and out, sessions, and the second factor."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pyotp
+import pytest
+from flask import Flask
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+
+from ionmesh.app import create_app
+from ionmesh.config import Config
+from ionmesh.db import Database
+from ionmesh.models import Role
+from tests.ionmesh.conftest import ManualClock
+from tests.ionmesh.dashboard.conftest import Person, token_of
+from tests.ionmesh.dashboard.fleet import PASSWORD, Fleet
+
+
+def test_whoever_is_not_signed_in_is_led_there_and_back(app: Flask, fleet: Fleet) -> None:
+    someone = Person(app.test_client())
+    led = someone.get("/clients?state=critical")
+    assert (led.status_code, led.location) == (303, "/sign-in?next=/clients?state%3Dcritical")
+    assert 'value="/clients?state=critical"' in someone.get(led.location).text
+    back = someone.sign_in(fleet.email(Role.VIEWER), next="/clients?state=critical")
+    assert back.location == "/clients?state=critical"
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    ["https://evil.example", "//evil.example", "/\\evil.example", "/\t/evil.example", "javascript:x"],
+)
+def test_nobody_is_led_to_another_site(app: Flask, fleet: Fleet, wanted: str) -> None:
+    assert Person(app.test_client()).sign_in(fleet.email(Role.VIEWER), next=wanted).location == "/"
+
+
+@pytest.mark.parametrize(
+    ("email", "password"),
+    [("owner@example.com", "wrong"), ("nobody@example.com", PASSWORD), ("owner@example.com", "")],
+)
+def test_a_wrong_password_and_an_unknown_address_are_answered_alike(
+    app: Flask, fleet: Fleet, email: str, password: str
+) -> None:
+    answer = Person(app.test_client()).sign_in(email, password)
+    assert answer.status_code == 401
+    assert "That is not right" in answer.text
+    assert "ionmesh_session" not in str(answer.headers)
+
+
+def test_attempts_are_limited_for_an_account_from_wherever(app: Flask, fleet: Fleet) -> None:
+    for attempt in range(10):
+        someone = Person(app.test_client())
+        environ = {"REMOTE_ADDR": f"192.0.2.{attempt}"}
+        someone.http.environ_base |= environ
+        assert someone.sign_in("owner@example.com", "wrong").status_code == 401
+    assert someone.sign_in("owner@example.com").status_code == 429
+    someone.http.environ_base |= {"REMOTE_ADDR": "192.0.2.99"}
+    assert someone.sign_in("admin@example.com").status_code == 303
+
+
+@pytest.mark.parametrize(("public_url", "secure"), [("https://ionmesh.example.com", True), (None, False)])
+def test_cookies_are_for_this_site_alone(
+    database: Database, fleet: Fleet, clock: ManualClock, public_url: str | None, secure: bool
+) -> None:
+    app = create_app(Config(public_url=public_url), database=database, clock=clock)
+    base = "https://ionmesh.example.com" if secure else "http://localhost"
+    http = app.test_client()
+    page = http.get("/sign-in", base_url=base)
+    form = {"csrf": token_of(page.text), "email": "viewer@example.com", "password": PASSWORD}
+    answer = http.post("/sign-in", data=form, base_url=base)
+    for cookie in (*page.headers.getlist("Set-Cookie"), *answer.headers.getlist("Set-Cookie")):
+        assert "HttpOnly" in cookie
+        assert "SameSite=Lax" in cookie
+        assert ("Secure" in cookie) is secure
+
+
+def test_pages_work_below_another_application(app: Flask, fleet: Fleet) -> None:
+    mounted = Flask("other")
+    mounted.wsgi_app = DispatcherMiddleware(mounted.wsgi_app, {"/mesh": app.wsgi_app})  # type: ignore[method-assign]  # as Flask documents it
+    http: Any = mounted.test_client()
+    led = http.get("/mesh/clients?q=a")
+    assert led.location == "/mesh/sign-in?next=/mesh/clients?q%3Da"
+    page = http.get(led.location)
+    form = {"csrf": token_of(page.text), "email": fleet.email(Role.OWNER), "password": PASSWORD}
+    back = http.post("/mesh/sign-in", data=form | {"next": "/mesh/clients?q=a"})
+    assert back.location == "/mesh/clients?q=a"
+    assert "Path=/mesh" in back.headers["Set-Cookie"]
+    shown = http.get("/mesh/").text
+    inner = re.findall(r'(?:href|src|action)="(/[^"]*)"', shown)
+    assert [url for url in inner if not url.startswith("/mesh/")] == []
+    assert http.get("/mesh/manifest.webmanifest").json["scope"] == "/mesh/"
+
+
+def test_a_session_ends_with_signing_out(owner: Person) -> None:
+    kept = owner.http.get_cookie("ionmesh_session")
+    assert kept is not None
+    assert owner.post("/sign-out").location == "/sign-in"
+    owner.http.set_cookie("ionmesh_session", kept.value)
+    assert owner.get("/").location == "/sign-in"
+
+
+@pytest.mark.parametrize(
+    ("pause_s", "pauses", "over"), [(43_200, 1, True), (39_600, 3, False), (39_600, 16, True)]
+)
+def test_a_session_ends_by_idleness_and_by_age(
+    owner: Person, clock: ManualClock, pause_s: int, pauses: int, over: bool
+) -> None:
+    for _ in range(pauses):
+        clock.advance(pause_s)
+        status = owner.get("/").status_code
+    assert (status == 303) is over
+
+
+def test_another_password_ends_every_session(person: Callable[[Role], Person], app: Flask) -> None:
+    here, there = person(Role.VIEWER), person(Role.VIEWER)
+    wrong = {"current_password": "wrong", "password": "another-good-password"}
+    assert here.post("/account/password", wrong).status_code == 400
+    assert there.get("/").status_code == 200
+    right = wrong | {"current_password": PASSWORD}
+    assert here.post("/account/password", right).location == "/sign-in?done=password"
+    assert {here.get("/").status_code, there.get("/").status_code} == {303}
+    assert Person(app.test_client()).sign_in("viewer@example.com", "another-good-password").status_code == 303
+
+
+def test_other_sessions_can_be_ended(person: Callable[[Role], Person]) -> None:
+    here, there = person(Role.VIEWER), person(Role.VIEWER)
+    assert here.get("/account").text.count("Werkzeug") == 2
+    assert here.post("/account/sessions/end").status_code == 303
+    assert (here.get("/").status_code, there.get("/").status_code) == (200, 303)
+
+
+def test_who_is_locked_out_is_out_at_once(person: Callable[[Role], Person]) -> None:
+    owner, viewer = person(Role.OWNER), person(Role.VIEWER)
+    for number in dict.fromkeys(re.findall(r'action="/users/(\d+)"', owner.get("/users").text)):
+        assert owner.post(f"/users/{number}", {"enabled": "false"}).status_code == 303
+    assert viewer.get("/").status_code == 303
+
+
+def test_the_second_factor_is_asked_for_and_recovery_codes_are_good_once(
+    app: Flask, fleet: Fleet, owner: Person, clock: ManualClock
+) -> None:
+    page = owner.post("/account/second-factor", {"current_password": PASSWORD}).text
+    assert "data:image/svg+xml" in page
+    secret = re.search(r"data-secret[^>]*>([A-Z2-7]{32})<", page)
+    assert secret
+    totp = pyotp.TOTP(secret[1])
+    assert owner.post("/account/second-factor/confirm", {"code": "000000"}).status_code == 400
+    page = owner.post("/account/second-factor/confirm", {"code": totp.at(clock())}).text
+    recovery = re.findall(r"data-recovery>([a-z2-7-]+)<", page)
+    assert len(recovery) == 10
+
+    clock.advance(60)
+    for code, status in ((totp.at(clock()), 303), (recovery[0], 303), (recovery[0], 401), ("1", 401)):
+        someone = Person(app.test_client())
+        assert someone.sign_in("owner@example.com").location.startswith("/sign-in/code")
+        assert someone.get("/").location == "/sign-in", "a password alone opens nothing"
+        token = token_of(someone.get("/sign-in/code").text)
+        answer = someone.http.post("/sign-in/code", data={"csrf": token, "code": code})
+        assert answer.status_code == status
+        assert (someone.get("/").status_code == 200) is (status == 303)
+
+
+def test_half_a_sign_in_is_forgotten_after_minutes(
+    app: Flask, fleet: Fleet, owner: Person, clock: ManualClock
+) -> None:
+    page = owner.post("/account/second-factor", {"current_password": PASSWORD}).text
+    secret = re.search(r"data-secret[^>]*>([A-Z2-7]{32})<", page)
+    assert secret
+    owner.post("/account/second-factor/confirm", {"code": pyotp.TOTP(secret[1]).at(clock())})
+    someone = Person(app.test_client())
+    someone.sign_in("owner@example.com")
+    assert someone.get("/sign-in/code").status_code == 200
+    clock.advance(301)
+    assert someone.get("/sign-in/code").location == "/sign-in"
