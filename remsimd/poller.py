@@ -197,12 +197,7 @@ class ModemLife:
     @asynccontextmanager
     async def _identified(self, port: SerialPort) -> AsyncIterator[Driver]:
         async with Channel(port) as channel:
-            # Whether it is an AT port at all; silence is told sooner this way than by the first real command.
-            try:
-                await channel.run("AT", timeout_s=PROBE_TIMEOUT_S)
-            except AtError:
-                # What it said before the tty was raw was echoed to it, and stood in front of this line.
-                await channel.run("AT", timeout_s=PROBE_TIMEOUT_S)
+            await channel.greet(timeout_s=PROBE_TIMEOUT_S)
             probe = GenericDriver(channel)
             await probe.setup()
             identity = await probe.identity()

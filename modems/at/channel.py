@@ -138,6 +138,17 @@ class Channel:
         finally:
             self._pass_turn()
 
+    async def greet(self, *, timeout_s: float) -> None:
+        """See whether a modem is there that answers AT; for a port that was opened just now.
+
+        Raises AtError, AtTimeout, PortGone.
+        """
+        try:
+            await self.run("AT", timeout_s=timeout_s)
+        except AtError:
+            # What it said before the tty was raw was echoed to it, and stood in front of this line.
+            await self.run("AT", timeout_s=timeout_s)
+
     async def _take_turn(self, command: str, priority: Priority, timeout_s: float) -> None:
         if not self._busy:
             self._busy = True
