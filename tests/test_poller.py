@@ -85,6 +85,7 @@ async def test_a_modem_is_found_identified_and_read(modem: EmulatedModem) -> Non
 
 
 async def test_a_lost_network_is_told_at_once_not_at_the_next_poll(modem: EmulatedModem) -> None:
+    await modem.wait_for(ModemState.REGISTERED)
     async with living(config(modem)) as (_, heard):
         await heard.next(ev.RegistrationRead, lambda event: event.registration.state.registered)
         await heard.next(ev.TemperatureRead)

@@ -6,6 +6,7 @@ import multiprocessing
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,7 @@ class Bench:
             yield process
         finally:
             process.kill()
-            await asyncio.to_thread(process.join)
+            await ended(process)
 
     async def has(self, source: SimSource) -> None:
         """The modem works on this card, and the line is as the process says."""
@@ -84,6 +85,12 @@ class Bench:
         assert await self.chip.get(MUX) is (source is SimSource.REMOTE)
         async with asyncio.timeout(DEADLINE_S):
             await self.modem.wait_for(ModemState.REGISTERED)
+
+
+async def ended(process: ForkServerProcess) -> None:
+    """Wait for its end, without join(): that looks at it from a thread, as starting another one does from
+    here, and of two that look at once one takes it for lost."""
+    await asyncio.to_thread(wait, [process.sentinel], DEADLINE_S)
 
 
 @asynccontextmanager
@@ -148,7 +155,7 @@ async def test_a_kill_before_any_step_leaves_a_modem_that_works_after_the_restar
 async def kill_and_restart(folder: Path, kill_at: int, bank_has_it: bool) -> None:
     async with bench(folder) as board:
         async with board.process(Story(folder, offered=True, withdrawn=True, kill_at=kill_at)) as process:
-            await asyncio.to_thread(process.join, DEADLINE_S)
+            await ended(process)
             assert process.exitcode == -signal.SIGKILL
             assert tuple(board.steps()) == STEPS[: kill_at - 1]
         async with board.process(Story(folder, offered=bank_has_it)):
