@@ -179,9 +179,11 @@ def chart(values: list[float]) -> str:
     cuts = [len(values) * column // width for column in range(width + 1)]
     parts = [values[a:b] for a, b in pairwise(cuts)]
     means = [sum(part) / len(part) for part in parts]
-    low, high = min(means), max(means)
-    scale = (len(BARS) - 1) / (high - low) if high > low else 0.0
-    return "".join(BARS[round((mean - low) * scale)] for mean in means)
+    low = min(means)
+    height = max(means) - low
+    # Divided first: a share is never above one, however small the height is.
+    shares = [(mean - low) / height if height else 0.0 for mean in means]
+    return "".join(BARS[round(share * (len(BARS) - 1))] for share in shares)
 
 
 def _alerts(listing: list[dict[str, Any]]) -> str:

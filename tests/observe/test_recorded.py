@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -73,6 +73,7 @@ def test_no_spans(text: str) -> None:
         span(CONTEXT, OPTION, text)
 
 
+@example([0.0, 5e-324])
 @given(st.lists(st.floats(-150, 1e9), min_size=1, max_size=300))
 def test_a_course_fits_and_its_ends_are_the_lowest_and_highest_bar(values: list[float]) -> None:
     drawn = chart(values)
