@@ -7,7 +7,6 @@ from remsimd import clock
 from remsimd.control.methods import Method, Params
 from remsimd.errors import ControlError
 from remsimd.observe.alerting import Alerting
-from remsimd.observe.errors import HistoryError
 from remsimd.observe.history import History
 from remsimd.observe.queries import Search, Wanted
 from remsimd.observe.readings import METRICS
@@ -66,10 +65,7 @@ class Requests:
         return await self._ask(partial(_events, search))
 
     async def usage(self, _: Params) -> Any:
-        try:
-            return await self._observers.history().usage()
-        except HistoryError as error:
-            raise ControlError(str(error)) from error
+        return await self._observers.history().usage()
 
     async def alerts(self, _: Params) -> Any:
         return self._observers.alerts().listing()
@@ -83,10 +79,7 @@ class Requests:
         return {"message": self._observers.alerts().mute(params["alert"], params["minutes"])}
 
     async def _ask(self, question: Any) -> Any:
-        try:
-            return await self._observers.history().ask(question)
-        except HistoryError as error:
-            raise ControlError(str(error)) from error
+        return await self._observers.history().ask(question)
 
 
 def table(observers: Observers) -> dict[str, Method]:

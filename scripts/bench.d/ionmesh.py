@@ -20,6 +20,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from _figure import figure
+
 from ionmesh.db import Database
 from ionmesh.models import (
     Bank,
@@ -203,29 +205,25 @@ async def measure(load: Load, duration_s: float) -> None:
     await load.at_rate(beats(200), 100)
     usual_per_s = CLIENTS / 60
     usual = await load.at_rate(beats(int(usual_per_s * duration_s)), usual_per_s)
-    report("ionmesh_heartbeat_p95_at_167_per_s", usual.percentile_ms(0.95), "ms", 50)
-    report("ionmesh_heartbeat_failures_at_167_per_s", usual.failures, "requests", 0)
+    figure("ionmesh_heartbeat_p95_at_167_per_s", usual.percentile_ms(0.95), "ms", budget=50)
+    figure("ionmesh_heartbeat_failures_at_167_per_s", usual.failures, "requests", budget=0)
     most = await load.at_once(beats(int(800 * duration_s)), 32)
-    report("ionmesh_heartbeats_sustained", len(most.times_s) / most.took_s, "per s", 800)
-    report("ionmesh_heartbeat_p95_at_full_load", most.percentile_ms(0.95), "ms", None)
-    report("ionmesh_heartbeat_failures_at_full_load", most.failures, "requests", 0)
+    figure("ionmesh_heartbeats_sustained", len(most.times_s) / most.took_s, "per s", budget=800)
+    figure("ionmesh_heartbeat_p95_at_full_load", most.percentile_ms(0.95), "ms", budget=None)
+    figure("ionmesh_heartbeat_failures_at_full_load", most.failures, "requests", budget=0)
     # What the HTTP alone costs, with nothing behind it: no figure of a thousand at once can be below.
     floor = await load.at_once([HEALTH] * 1000, 1000)
-    report("ionmesh_1000_health_checks_p95", floor.percentile_ms(0.95), "ms", None)
+    figure("ionmesh_1000_health_checks_p95", floor.percentile_ms(0.95), "ms", budget=None)
     # Each process makes and prepares its queries once.
     await load.at_once(registrations("first", 50), 10)
     new = registrations("new", 1000)
     first = await load.at_once(new, len(new))
-    report("ionmesh_1000_registrations_p95", first.percentile_ms(0.95), "ms", 500)
-    report("ionmesh_1000_registrations_took", first.took_s, "s", None)
-    report("ionmesh_1000_registrations_failures", first.failures, "requests", 0)
+    figure("ionmesh_1000_registrations_p95", first.percentile_ms(0.95), "ms", budget=500)
+    figure("ionmesh_1000_registrations_took", first.took_s, "s", budget=None)
+    figure("ionmesh_1000_registrations_failures", first.failures, "requests", budget=0)
     storm = await load.at_once(registrations("known", CLIENTS), 500)
-    report("ionmesh_storm_of_10000_took", storm.took_s, "s", None)
-    report("ionmesh_storm_of_10000_refused", storm.failures, "requests", 0)
-
-
-def report(name: str, value: float, unit: str, budget: float | None) -> None:
-    print(json.dumps({"name": name, "value": round(value, 1), "unit": unit, "budget": budget}), flush=True)
+    figure("ionmesh_storm_of_10000_took", storm.took_s, "s", budget=None)
+    figure("ionmesh_storm_of_10000_refused", storm.failures, "requests", budget=0)
 
 
 def main() -> int:
