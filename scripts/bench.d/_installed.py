@@ -69,5 +69,5 @@ def router(folder: Path) -> list[str]:
     # On a router the standard library and the feed are bytecode without sources, and the init script
     # compiles ours before the first start: nothing is compiled in the daemon.
     warm = f"{code}import asyncio.subprocess, remsimd.connections, remsimd.daemon, simlab.gpio\n"
-    subprocess.run([*python, warm], check=True)
+    subprocess.run([*python[:-1], "-X", "no_debug_ranges", "-c", warm], check=True)
     return [*python, code + START]

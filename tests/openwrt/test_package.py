@@ -209,3 +209,26 @@ def test_the_ubus_acl_lets_others_read_and_nothing_else(root: Path) -> None:
 
 class Nobody:
     """Serves no method."""
+
+
+def test_the_service_leaves_out_what_it_seldom_uses(root: Path, feed: Path) -> None:
+    paths = [f"{root}/usr/lib/remsim", f"{root}/usr/lib/remsim/vendor", str(feed)]
+    code = (
+        f"import sys; sys.path += {paths!r}\n"
+        "from remsimd.deferred import SELDOM_USED, defer\n"
+        "defer()\n"
+        "import remsimd.service, remsimd.daemon, remsimd.connections, asyncio.subprocess\n"
+        "from remsimd.httpsession import _import_requests\n"
+        "_import_requests()\n"
+        "stand_in = type(sys.modules['inspect'])\n"
+        "print(*(name for name in SELDOM_USED if type(sys.modules[name]) is not stand_in))\n"
+        "print(*({'charset_normalizer', 'chardet', 'difflib', 'click'} & sys.modules.keys()))"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, timeout=30
+    )
+    assert shown.stderr == ""
+    loaded, unwanted = shown.stdout.splitlines()
+    # Whether idna's tables are used at once depends on its version; the feed's waits.
+    assert set(loaded.split()) <= {"idna.idnadata"}
+    assert not unwanted
