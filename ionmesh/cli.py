@@ -4,22 +4,43 @@ from __future__ import annotations
 
 import logging
 import sys
-from pathlib import Path
 
 import click
 
 from ionmesh.cli_database import db
+from ionmesh.cli_inventory import bank, import_slots, slot
 from ionmesh.clock import utcnow
 from ionmesh.opening import configured, database_option, opened, writing
 
 _ACTOR = "cli"
-_PASSWORD_MIN = 12
 
 
-@click.group()
-@click.option("--log-level", type=click.Choice(["debug", "info", "warning"]), default="info")
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning"]),
+    default="info",
+    show_default=True,
+    help="The least severe message on stderr.",
+)
 def main(log_level: str) -> None:
-    """IonMesh: hands SIM bank slots to cellular routers."""
+    """Hand SIM bank slots to cellular routers.
+
+    Settings are environment variables IONMESH_..., over an optional TOML file named by
+    IONMESH_CONFIG. Every command but doctor and openapi brings the database's schema up to date
+    first.
+
+    \b
+    Examples:
+      ionmesh tenant create acme
+      ionmesh key create --tenant acme
+      ionmesh bank add 1 --bankd bank1.example.com
+      ionmesh slot add --bank 1 --slots 1-8
+      ionmesh run --host 0.0.0.0
+
+    Exit status: 0 when it was done; 1 when it was refused, with the reason on stderr; 2 for a wrong
+    command line.
+    """
     logging.basicConfig(
         level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
@@ -29,11 +50,26 @@ def main(log_level: str) -> None:
 
 @main.command()
 @database_option
-@click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", type=click.IntRange(0, 65535), default=5000, show_default=True, help="0: a free one.")
-@click.option("--public-url", metavar="URL", help="What routers are told; default: the address listened on.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    metavar="PORT",
+    default=5000,
+    show_default=True,
+    help="The TCP port; 0 takes a free one.",
+)
+@click.option(
+    "--public-url", metavar="URL", help="What routers are told.  [default: the address listened on]"
+)
 def run(database: str | None, host: str, port: int, public_url: str | None) -> None:
-    """Serve the API, reconcile slot maps and watch clients, until SIGTERM."""
+    """Serve API and dashboard and do the jobs, until SIGTERM.
+
+    Everything in one process, for a few hundred routers: requests, slot maps at the banks, silent
+    clients, time series, alerts, webhooks. Prints `listening on URL` when it is ready.
+
+    Exit status: 0 after SIGTERM or SIGINT, 1 when the address cannot be had or a job died.
+    """
     from ionmesh.server import serve
 
     config = configured(database=database, public_url=public_url)
@@ -49,7 +85,13 @@ def run(database: str | None, host: str, port: int, public_url: str | None) -> N
 @main.command()
 @database_option
 def worker(database: str | None) -> None:
-    """Reconcile slot maps, watch clients and tell webhooks beside gunicorn, until SIGTERM."""
+    """Do the jobs beside gunicorn, until SIGTERM.
+
+    Slot maps at the banks, silent clients, time series, alerts, webhooks, what is too old. Of
+    several workers one does each job at a time. Prints `working` when it is ready.
+
+    Exit status: 0 after SIGTERM or SIGINT, 1 when a job died.
+    """
     from ionmesh.worker import work
 
     config = configured(database=database)
@@ -60,7 +102,7 @@ def worker(database: str | None) -> None:
 
 @main.command()
 def openapi() -> None:
-    """Print the API's OpenAPI document."""
+    """Print the API's OpenAPI document, as JSON."""
     import json
 
     from ionmesh.api.openapi import document
@@ -68,29 +110,30 @@ def openapi() -> None:
     click.echo(json.dumps(document(), indent=1))
 
 
-main.add_command(db)
+for command in (bank, db, import_slots, slot):
+    main.add_command(command)
 
 
 @main.group()
 def tenant() -> None:
-    """Tenants."""
+    """Create, disable and enable tenants."""
 
 
 @tenant.command("create")
 @database_option
 @click.argument("slug")
-@click.option("--name", help="For people; default: the slug.")
+@click.option("--name", help="What people call it.  [default: SLUG]")
 @click.option(
     "--legacy-cidr",
     "legacy_cidrs",
     multiple=True,
     metavar="NET",
-    help="A network whose clients need no key.",
+    help="A network whose clients need no key, as 10.0.0.0/8; may be repeated.",
 )
 @click.option(
     "--allow-default-hostnames",
     is_flag=True,
-    help="Accept client ids like OpenWrt-slot0 without fingerprint.",
+    help="Accept ids like OpenWrt-slot0 without a fingerprint.",
 )
 @click.option(
     "--release-grace",
@@ -98,7 +141,7 @@ def tenant() -> None:
     default=86_400,
     show_default=True,
     metavar="SECONDS",
-    help="Silence after which a heartbeating client loses its slot; 0: never.",
+    help="Silence after which a client that heartbeats loses its slot; 0: never.",
 )
 def tenant_create(
     database: str | None,
@@ -108,7 +151,10 @@ def tenant_create(
     allow_default_hostnames: bool,
     release_grace: int,
 ) -> None:
-    """Create the tenant SLUG and print its id."""
+    """Create the tenant SLUG and print its id.
+
+    SLUG is its short name, which the other commands take.
+    """
     from ionmesh.services import tenants
 
     with writing(database) as session:
@@ -128,7 +174,10 @@ def tenant_create(
 @database_option
 @click.argument("slug")
 def tenant_disable(database: str | None, slug: str) -> None:
-    """Let nobody of the tenant SLUG in; its clients keep their slots."""
+    """Let nobody of the tenant SLUG in.
+
+    Its clients keep their slots meanwhile.
+    """
     _let_in(database, slug, enabled=False)
 
 
@@ -151,18 +200,32 @@ def _let_in(database: str | None, slug: str, *, enabled: bool) -> None:
 
 @main.group()
 def key() -> None:
-    """API keys."""
+    """Create and revoke API keys."""
 
 
 @key.command("create")
 @database_option
-@click.option("--tenant", "slug", required=True)
-@click.option("--name", default="", help="For people.")
+@click.option("--tenant", "slug", required=True, metavar="SLUG", help="Whose key it is.")
+@click.option("--name", default="", help="What people call it.")
 @click.option(
-    "--scope", type=click.Choice(["remsim", "read", "admin", "platform"]), default="remsim", show_default=True
+    "--scope",
+    type=click.Choice(["remsim", "read", "admin", "platform"]),
+    metavar="SCOPE",
+    default="remsim",
+    show_default=True,
+    help="What it may do, see above.",
 )
 def key_create(database: str | None, slug: str, name: str, scope: str) -> None:
-    """Create an API key and print it; it is not shown again."""
+    """Create an API key and print it, this once.
+
+    \b
+    remsim    register, heartbeat and unregister routers
+    read      look at everything of its tenant, IMSI and ICCID cut short
+    admin     look at and change everything of its tenant
+    platform  as admin, of every tenant; also /metrics
+
+    Example: ionmesh key create --tenant acme > api-key
+    """
     from ionmesh.models import Scope
     from ionmesh.services import keys, tenants
 
@@ -177,107 +240,50 @@ def key_create(database: str | None, slug: str, name: str, scope: str) -> None:
 @database_option
 @click.argument("prefix")
 def key_revoke(database: str | None, prefix: str) -> None:
-    """End the key whose first 17 characters are PREFIX."""
+    """End the key whose first 17 characters are PREFIX.
+
+    Running servers refuse it within five seconds.
+    """
     from ionmesh.services import keys
 
     with writing(database) as session:
-        keys.revoke(session, prefix, utcnow())
+        keys.revoke(session, keys.by_prefix(session, prefix), utcnow())
     click.echo(f"revoked {prefix}")
 
 
 @main.group()
-def bank() -> None:
-    """SIM banks."""
-
-
-@bank.command("add")
-@database_option
-@click.argument("bank_id", type=int)
-@click.option("--bankd", required=True, metavar="HOST[:PORT]", help="Where routers reach the bankd.")
-@click.option("--server", metavar="HOST[:PORT]", help="Where routers reach osmo-remsim-server.")
-@click.option("--remsim-server", "remsim_server_url", metavar="URL", help="Its REST, http://HOST:9997.")
-@click.option("--tenant", "slug", help="The only tenant that gets its slots; default: all share it.")
-@click.option("--name", default="", help="For people.")
-def bank_add(
-    database: str | None,
-    bank_id: int,
-    bankd: str,
-    server: str | None,
-    remsim_server_url: str | None,
-    slug: str | None,
-    name: str,
-) -> None:
-    """Add the bank BANK_ID (1..1023)."""
-    from ionmesh.services import inventory, tenants
-
-    with writing(database) as session:
-        tenant_id = tenants.by_slug(session, slug).tenant_id if slug else None
-        new = inventory.NewBank(bank_id, bankd, server, remsim_server_url, name)
-        inventory.add_bank(session, tenant_id, new, _ACTOR, utcnow())
-    click.echo(f"bank {bank_id}")
-
-
-@main.group()
-def slot() -> None:
-    """Slots of SIM banks."""
-
-
-@slot.command("add")
-@database_option
-@click.option("--bank", "bank_id", type=int, required=True)
-@click.option("--slots", required=True, metavar="RANGE", help="Numbers 1..1023, as 1-10,15.")
-@click.option("--iccid", "iccids", multiple=True, help="Once per slot, in their order; or not at all.")
-@click.option("--imsi", "imsis", multiple=True, help="Once per slot, in their order; or not at all.")
-@click.option("--mcc-mnc", help="Home network of the SIMs, five or six digits.")
-@click.option("--carrier")
-@click.option("--kind", type=click.Choice(["physical", "virtual", "ki-virtual"]), default="physical")
-def slot_add(
-    database: str | None,
-    bank_id: int,
-    slots: str,
-    iccids: tuple[str, ...],
-    imsis: tuple[str, ...],
-    mcc_mnc: str | None,
-    carrier: str | None,
-    kind: str,
-) -> None:
-    """Add a range of slots to a bank."""
-    from ionmesh.models import SlotKind
-    from ionmesh.services import inventory
-
-    with writing(database) as session:
-        new = inventory.NewSlots(
-            bank_id=bank_id,
-            slot_ids=inventory.parse_slot_range(slots),
-            kind=SlotKind(kind),
-            iccids=iccids,
-            imsis=imsis,
-            mcc_mnc=mcc_mnc,
-            carrier=carrier,
-        )
-        added = inventory.add_slots(session, None, new, _ACTOR, utcnow())
-    click.echo(f"{len(added)} slots in bank {bank_id}")
-
-
-@main.group()
 def user() -> None:
-    """People."""
+    """Create people who sign in to the dashboard."""
 
 
 @user.command("create")
 @database_option
-@click.option("--tenant", "slug", required=True)
-@click.option("--role", type=click.Choice(["owner", "admin", "operator", "viewer"]), default="owner")
-@click.option("--name", default="", help="For people.")
-@click.password_option(help="Asked for when not given; at least 12 characters.")
+@click.option("--tenant", "slug", required=True, metavar="SLUG", help="Whose data it is about.")
+@click.option(
+    "--role",
+    type=click.Choice(["owner", "admin", "operator", "viewer"]),
+    metavar="ROLE",
+    default="owner",
+    show_default=True,
+    help="What it may do, see above.",
+)
+@click.option("--name", default="", help="The person's name.")
+@click.password_option(help="12 characters or more; asked for when not given.")
 @click.argument("email")
 def user_create(database: str | None, slug: str, role: str, name: str, password: str, email: str) -> None:
-    """Create the user EMAIL."""
+    """Create the user EMAIL.
+
+    \b
+    viewer    looks, and sees the last four digits of IMSI and ICCID
+    operator  also acts on clients and alerts
+    admin     also changes pools, rules, allowances, keys, webhooks and users
+    owner     also makes owners
+
+    Example: ionmesh user create --tenant acme --role viewer viewer@example.com
+    """
     from ionmesh.models import Role
     from ionmesh.services import tenants, users
 
-    if len(password) < _PASSWORD_MIN or "@" not in email:
-        raise click.ClickException(f"an address and a password of {_PASSWORD_MIN} characters are needed")
     with writing(database) as session:
         owner = tenants.by_slug(session, slug)
         users.create(
@@ -293,25 +299,34 @@ def user_create(database: str | None, slug: str, role: str, name: str, password:
     click.echo(f"user {email.lower()}")
 
 
-@main.command("import")
+@user.command("reset-second-factor")
 @database_option
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-def import_slots(database: str | None, file: Path) -> None:
-    """Add the slots of a CSV FILE, all or none: bank_id, slot_id, kind, iccid, imsi, mcc_mnc, carrier."""
-    from ionmesh.importing import read_slots
-    from ionmesh.services import inventory
+@click.argument("email")
+def user_reset_second_factor(database: str | None, email: str) -> None:
+    """Turn off a second factor that EMAIL has lost.
 
-    count = 0
+    EMAIL is the user's address. Signing in asks for the password alone from then on; the user sets up
+    a new one under "Your account". The audit log has it.
+
+    Example: ionmesh user reset-second-factor owner@example.com
+    """
+    from ionmesh.services import second_factor, users
+
     with writing(database) as session:
-        for new in read_slots(file):
-            count += len(inventory.add_slots(session, None, new, _ACTOR, utcnow()))
-    click.echo(f"{count} slots")
+        second_factor.disable(session, users.by_address(session, email), _ACTOR, utcnow())
+    click.echo(f"user {email.lower()} has no second factor")
 
 
 @main.command()
 @database_option
 def doctor(database: str | None) -> None:
-    """Check settings, schema, inventory and every osmo-remsim-server; exit 1 when something is wrong."""
+    """Look for what is wrong with this installation.
+
+    One line for each thing looked at, `ok` or `FAIL`: the schema, tenants, keys, slots, and every
+    osmo-remsim-server with its slot maps. Changes nothing.
+
+    Exit status: 0 when all is well, 1 when something is wrong.
+    """
     from ionmesh.doctor import examine
 
     config = configured(database=database)

@@ -10,13 +10,16 @@ from ionmesh.opening import configured, database_option, opened
 
 @click.group()
 def db() -> None:
-    """The database."""
+    """Upgrade the schema, grant access, import."""
 
 
 @db.command("upgrade")
 @database_option
 def upgrade(database: str | None) -> None:
-    """Bring the schema to this version's revision."""
+    """Bring the schema to this version's revision.
+
+    Other commands do so as well; this one does nothing else, for the role that owns the tables.
+    """
     from ionmesh import schema
 
     with opened(configured(database=database)):
@@ -27,7 +30,13 @@ def upgrade(database: str | None) -> None:
 @database_option
 @click.argument("role")
 def grant(database: str | None, role: str) -> None:
-    """Let the PostgreSQL ROLE serve without owning the tables; again after each upgrade."""
+    """Let the PostgreSQL ROLE serve without owning the tables.
+
+    To be run by the owner, again after each upgrade. A role that does not own the tables is kept to
+    its tenant by row-level security.
+
+    Example: ionmesh db grant ionmesh_app
+    """
     from ionmesh import roles
     from ionmesh.errors import InvalidRequest
 
@@ -41,13 +50,18 @@ def grant(database: str | None, role: str) -> None:
 
 @db.command("import")
 @database_option
-@click.option("--tenant", "slug", help="Whose everything becomes; default: who owns it in the source.")
+@click.option("--tenant", "slug", metavar="SLUG", help="Who gets everything.  [default: as in the source]")
 @click.option("--dry-run", is_flag=True, help="Tell what would happen and keep nothing.")
 @click.argument("source", metavar="URL|FILE")
 def import_(database: str | None, slug: str | None, dry_run: bool, source: str) -> None:
-    """Take over another orchestrator's database, or the slots of a bankd_pcsc_slots.csv.
+    """Take over another orchestrator's database.
 
-    What is there already stays as it is, so that it can be done again.
+    From a URL: tenants, banks, slots, cards, KI pools and active clients of a database with the
+    deployed IonMesh's tables. From a FILE: the slots of a bankd_pcsc_slots.csv, whose bank must be
+    there. What is there already stays as it is, so that it can be done again; what does not fit is
+    named with the reason.
+
+    Example: ionmesh db import --dry-run sqlite:////srv/old/ionmesh.db
     """
     from pathlib import Path
 

@@ -23,7 +23,10 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 def database_option(command: Command) -> Command:
     """Give a command the option --database."""
     option = click.option(
-        "--database", metavar="URL", help="sqlite:///FILE or postgresql://...; default: IONMESH_DATABASE."
+        "--database",
+        metavar="URL",
+        help="Where the database is, sqlite:///FILE or postgresql://HOST/NAME.  "
+        "[default: $IONMESH_DATABASE, else sqlite:///ionmesh.db]",
     )
     return option(command)
 

@@ -11,6 +11,7 @@ from remsimd.cli import history as recorded
 from remsimd.cli import show
 from remsimd.cli.modem import modem
 from remsimd.cli.session import connected as _daemon
+from remsimd.cli.session import json_option
 from remsimd.cli.session import printed as _print
 from remsimd.cli.sim import sim
 from remsimd.service import DEFAULT_RUN_DIR
@@ -24,23 +25,35 @@ SOCKET_NAME = "control.sock"
     "path",
     type=click.Path(path_type=Path),
     default=lambda: Path(os.environ.get("REMSIM_SOCKET", DEFAULT_RUN_DIR / SOCKET_NAME)),
-    help=f"The daemon's control socket [default: $REMSIM_SOCKET or {DEFAULT_RUN_DIR / SOCKET_NAME}].",
+    help=f"The daemon's control socket.  [default: $REMSIM_SOCKET, else {DEFAULT_RUN_DIR / SOCKET_NAME}]",
 )
 @click.version_option(__version__, prog_name="remsimctl")
 @click.pass_context
 def main(context: click.Context, path: Path) -> None:
-    """Shows and steers a running remsimd."""
+    """Show what the running remsimd knows, and tell it what to do.
+
+    \b
+    Examples:
+      remsimctl status                 everything on one screen
+      remsimctl failover explain       why the data takes this way
+      remsimctl sim use local          the modem's own card
+      remsimctl events --follow        what happens, as it happens
+
+    Exit status: 0 when it was done; 1 when the daemon does not run or refuses, with its words on
+    stderr; 2 for a wrong command line.
+    """
     context.obj = path
-
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 
 
 @main.command()
 @json_option
 @click.pass_obj
 def status(path: Path, as_json: bool) -> None:
-    """Modems, links, the remote SIM and IonMesh on one screen."""
+    """Show modems, links, the remote SIM and IonMesh.
+
+    One screen: what carries the data and why, each modem's network, signal, card and link, how
+    far the way to the bank's card is, and every part that failed. With --json, all that is known.
+    """
     with _daemon(path) as daemon:
         report = daemon.call("status")
     _print(report, as_json, show.status)
@@ -50,7 +63,10 @@ def status(path: Path, as_json: bool) -> None:
 @json_option
 @click.pass_context
 def failover(context: click.Context, as_json: bool) -> None:
-    """Which link carries the data (without a subcommand: explain)."""
+    """Show or choose the link that carries the data.
+
+    Without a command: `explain`.
+    """
     if context.invoked_subcommand is None:
         context.invoke(explain, as_json=as_json)
 
@@ -59,7 +75,7 @@ def failover(context: click.Context, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def explain(path: Path, as_json: bool) -> None:
-    """Why the present link is in use, and what would change that."""
+    """Say why this link is in use and what would change it."""
     with _daemon(path) as daemon:
         _print(daemon.call("failover.explain"), as_json, show.explain)
 
@@ -68,7 +84,10 @@ def explain(path: Path, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def link_status(path: Path, as_json: bool) -> None:
-    """Each link: its health, what is tried to bring it back, and what remsimd has spent over it."""
+    """Show each link's health, recovery and own traffic.
+
+    Own traffic is what remsimd itself has spent of the link's data_limit_mb since its reset day.
+    """
     with _daemon(path) as daemon:
         _print(daemon.call("status"), as_json, show.links, "links")
 
@@ -77,7 +96,13 @@ def link_status(path: Path, as_json: bool) -> None:
 @click.argument("link")
 @click.pass_obj
 def to(path: Path, link: str) -> None:
-    """Prefer LINK to all others whenever it works, until `remsimctl failover auto`."""
+    """Prefer LINK whenever it works, until `auto`.
+
+    LINK is the name of a modem's section in /etc/config/remsim. A link that does not work is not
+    used all the same: the data then takes the best of the others.
+
+    Example: remsimctl failover to secondary
+    """
     with _daemon(path) as daemon:
         click.echo(daemon.call("failover.to", link=link)["message"])
 
@@ -85,7 +110,7 @@ def to(path: Path, link: str) -> None:
 @failover.command()
 @click.pass_obj
 def auto(path: Path) -> None:
-    """Choose the link by health again."""
+    """Choose the link by its health again."""
     with _daemon(path) as daemon:
         click.echo(daemon.call("failover.auto")["message"])
 
@@ -94,24 +119,55 @@ def auto(path: Path) -> None:
 @json_option
 @click.pass_obj
 def history(path: Path, as_json: bool) -> None:
-    """The moves since remsimd started."""
+    """List the moves of the data since remsimd started."""
     with _daemon(path) as daemon:
         _print(daemon.call("events", kind="failover"), as_json, show.events)
 
 
 @main.command()
-@click.option("--follow", "-f", is_flag=True, help="Go on printing as things happen.")
-@click.option("--last", type=int, default=50, show_default=True, help="How many to print.")
-@click.option("--kind", help="Only one kind (failover, sim_switch, connected, ...).")
-@click.option("--severity", type=click.Choice(["info", "warning", "error", "critical"]), help="Only this.")
+@click.option("--follow", "-f", is_flag=True, help="Print what there is, then go on as things happen.")
+@click.option(
+    "--last",
+    type=click.IntRange(1),
+    default=50,
+    show_default=True,
+    help="How many to print, the newest ones.",
+)
+@click.option("--kind", help="Only one kind, as in the second column.")
+@click.option(
+    "--severity",
+    type=click.Choice(["info", "warning", "error", "critical"]),
+    metavar="LEVEL",
+    help="Only one: info, warning, error or critical.",
+)
 @click.option("--modem", "subject", help="Only about this modem, link or part.")
-@click.option("--range", "range_s", callback=recorded.span, help="From the recording, so far back: 24h, 30d.")
+@click.option(
+    "--range",
+    "range_s",
+    metavar="TIME",
+    callback=recorded.span,
+    help="From the recording, so far back: 90m, 24h, 30d.",
+)
 @json_option
 @click.pass_obj
 def events(
     path: Path, /, follow: bool, last: int, range_s: int | None, as_json: bool, **wanted: str | None
 ) -> None:
-    """The timeline: what happened, and why; before the daemon's start with --range."""
+    """Print the timeline: what happened, and why.
+
+    Without --range the newest 1000 entries since remsimd started are looked through; with it, what
+    was recorded (section history of /etc/config/remsim), restarts included.
+
+    \b
+    Kinds: alert, auth_failure, auth_success, budget, command, config, connected,
+    disconnected, failover, history, ionmesh, link, part, recovery, rspro, sim,
+    sim_switch.
+
+    \b
+    Examples:
+      remsimctl events --kind recovery
+      remsimctl events --range 30d --severity error --json
+    """
     chosen = {name: value for name, value in wanted.items() if value is not None}
     with _daemon(path) as daemon:
         if range_s is not None and not follow:
@@ -134,7 +190,14 @@ def events(
 @json_option
 @click.pass_obj
 def ionmesh(path: Path, action: str, as_json: bool) -> None:
-    """The orchestrator: state and card; its `commands`; `register` anew, or give the card back."""
+    """Show the orchestrator's state, or register anew.
+
+    \b
+    status      the state and the card that IonMesh gave (the default)
+    register    register again now, without waiting for the next attempt
+    unregister  give the card back, until `register`
+    commands    the newest 256 commands of IonMesh and what became of them
+    """
     with _daemon(path) as daemon:
         if action == "status":
             _print(daemon.call("status"), as_json, show.ionmesh, "ionmesh")
@@ -147,7 +210,11 @@ def ionmesh(path: Path, action: str, as_json: bool) -> None:
 @main.command()
 @click.pass_obj
 def reload(path: Path) -> None:
-    """Read the configuration again; a broken one changes nothing."""
+    """Read the configuration again.
+
+    Only the parts whose settings changed are started again. A file with a mistake changes nothing;
+    the mistakes are printed, and the exit status is 1.
+    """
     with _daemon(path) as daemon:
         click.echo(daemon.call("reload")["message"])
 

@@ -13,7 +13,7 @@ import click
 
 from remsimd.cli import show
 from remsimd.cli.client import ControlClient
-from remsimd.cli.session import connected, printed
+from remsimd.cli.session import connected, json_option, printed
 
 UNIT_S = {"m": 60, "h": 3600, "d": 86400}
 BARS = "▁▂▃▄▅▆▇█"
@@ -32,11 +32,18 @@ def span(_context: click.Context, _option: click.Parameter, text: str | None) ->
 
 
 range_option = click.option(
-    "--range", "range_s", callback=span, default="24h", show_default=True, help="How far back: 90m, 24h, 30d."
+    "--range",
+    "range_s",
+    metavar="TIME",
+    callback=span,
+    default="24h",
+    show_default=True,
+    help="How far back: 90m, 24h, 30d.",
 )
-metrics_option = click.option("--metrics", help="Only these: rssi,rsrp,latency. All unless given.")
-subject_option = click.option("--modem", "subject", help="Only this modem or link.")
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+metrics_option = click.option(
+    "--metrics", metavar="NAMES", help="Only these, with commas: rssi,rsrp,latency.  [default: all]"
+)
+subject_option = click.option("--modem", "subject", help="Only this modem or link.  [default: all]")
 
 
 @click.command()
@@ -46,7 +53,13 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON i
 @json_option
 @click.pass_obj
 def history(path: Path, range_s: int, metrics: str | None, subject: str | None, as_json: bool) -> None:
-    """What was recorded: each value's course and bounds, and the data used."""
+    """Show the course of recorded values, and the data used.
+
+    Each value with its unit, lowest, average and highest. Minutes are kept for a day, five-minute
+    values for a week, hourly ones for history.days days.
+
+    Example: remsimctl history --range 7d --metrics rsrp,latency
+    """
     with connected(path) as daemon:
         recorded = list(_recorded(daemon, range_s, metrics, subject))
         usage = daemon.call("history.usage")
@@ -57,10 +70,23 @@ def history(path: Path, range_s: int, metrics: str | None, subject: str | None, 
 @range_option
 @metrics_option
 @subject_option
-@click.option("--format", "kind", type=click.Choice(["csv", "json"]), default="csv", show_default=True)
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["csv", "json"]),
+    default="csv",
+    show_default=True,
+    help="A table with a heading, or a list of objects.",
+)
 @click.pass_obj
 def export(path: Path, range_s: int, metrics: str | None, subject: str | None, kind: str) -> None:
-    """Recorded values as CSV or JSON, one line each: min, max, average and last of a span of time."""
+    """Print recorded values as CSV or JSON.
+
+    One line for each span of time: its beginning (UTC), metric, subject, unit, and the lowest,
+    highest, average and last value in it.
+
+    Example: remsimctl export --range 30d --metrics rsrp > rsrp.csv
+    """
     with connected(path) as daemon:
         lines = _lines(_recorded(daemon, range_s, metrics, subject))
         if kind == "json":
@@ -75,7 +101,7 @@ def export(path: Path, range_s: int, metrics: str | None, subject: str | None, k
 @json_option
 @click.pass_context
 def alerts(context: click.Context, as_json: bool) -> None:
-    """The configured alerts and what they stand at."""
+    """Show the configured alerts, or silence one."""
     if context.invoked_subcommand is None:
         with connected(context.obj) as daemon:
             printed(daemon.call("alerts.list"), as_json, _alerts)
@@ -83,10 +109,13 @@ def alerts(context: click.Context, as_json: bool) -> None:
 
 @alerts.command()
 @click.argument("alert")
-@click.option("--modem", "subject", help="Only for this; all of them unless given.")
+@click.option("--modem", "subject", help="Only for this modem or link.  [default: all]")
 @click.pass_obj
 def ack(path: Path, alert: str, subject: str | None) -> None:
-    """Take note of ALERT: it is not told again until it is over."""
+    """Take note of ALERT: told no more until it is over.
+
+    ALERT is the name of its section in /etc/config/remsim.
+    """
     chosen = {} if subject is None else {"subject": subject}
     with connected(path) as daemon:
         click.echo(daemon.call("alerts.acknowledge", alert=alert, **chosen)["message"])
@@ -94,22 +123,41 @@ def ack(path: Path, alert: str, subject: str | None) -> None:
 
 @alerts.command()
 @click.argument("alert")
-@click.option("--for", "span_s", callback=span, default="1h", show_default=True, help="How long; 0m ends it.")
+@click.option(
+    "--for",
+    "span_s",
+    metavar="TIME",
+    callback=span,
+    default="1h",
+    show_default=True,
+    help="How long: 90m, 24h, 30d; 0m ends it.",
+)
 @click.pass_obj
 def mute(path: Path, alert: str, span_s: int) -> None:
-    """Tell no webhook of ALERT for a while."""
+    """Tell no webhook of ALERT for a while.
+
+    ALERT is the name of its section in /etc/config/remsim.
+
+    Example: remsimctl alerts mute weak_signal --for 2h
+    """
     with connected(path) as daemon:
         click.echo(daemon.call("alerts.mute", alert=alert, minutes=span_s // 60)["message"])
 
 
 @alerts.command("history")
 @click.option(
-    "--range", "range_s", callback=span, default="30d", show_default=True, help="How far back: 90m, 24h, 30d."
+    "--range",
+    "range_s",
+    metavar="TIME",
+    callback=span,
+    default="30d",
+    show_default=True,
+    help="How far back: 90m, 24h, 30d.",
 )
 @json_option
 @click.pass_obj
 def alerts_history(path: Path, range_s: int, as_json: bool) -> None:
-    """When alerts fired and were over."""
+    """List when alerts fired and were over."""
     with connected(path) as daemon:
         printed(daemon.call("history.events", range_s=range_s, kind="alert"), as_json, show.events)
 

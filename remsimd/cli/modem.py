@@ -11,25 +11,27 @@ import click
 from modems.errors import ParseError
 from remsimd.cli import show
 from remsimd.cli.client import ANSWER_WITHIN_S
-from remsimd.cli.session import connected
+from remsimd.cli.session import connected, json_option
 from remsimd.control.methods import AT_TIMEOUT_LONGEST_S, AT_TIMEOUT_S
 
 RECORD_WITHIN_S = 120.0
 """A modem that leaves half of its questions unanswered is recorded all the same."""
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-
 
 @click.group()
 def modem() -> None:
-    """The modems: list, record, replay, and AT lines for engineers."""
+    """List modems, record and replay what they say."""
 
 
 @modem.command("list")
 @json_option
 @click.pass_obj
 def list_(path: Path, as_json: bool) -> None:
-    """The configured modems: model, port, driver, network, and why one is not there."""
+    """List the configured modems, and why one is absent.
+
+    For each: model, AT port, driver, network and the state of its card. With --json, the facts of
+    each modem with their units in their names; what is not known is null.
+    """
     with connected(path) as daemon:
         modems = daemon.call("status")["modems"]
     if as_json:
@@ -49,7 +51,7 @@ def _row(known: dict[str, Any]) -> tuple[str, ...]:
 
 @modem.command()
 @click.argument("name")
-@click.argument("command")
+@click.argument("command", metavar="LINE")
 @click.option(
     "--timeout",
     "timeout_s",
@@ -60,9 +62,14 @@ def _row(known: dict[str, Any]) -> tuple[str, ...]:
 )
 @click.pass_obj
 def at(path: Path, name: str, command: str, timeout_s: int) -> None:
-    """Send one AT line to modem NAME and print its answer.
+    """Send modem NAME an AT LINE and print the answer.
 
-    For engineers: the line takes its turn among remsimd's own and can change the modem behind its back.
+    For engineers: it takes its turn among remsimd's own lines and can change the modem behind
+    remsimd's back.
+
+    Example: remsimctl modem at primary 'AT+CEER'
+
+    Exit status: 0 when the modem ends with OK, 1 with anything else.
     """
     with connected(path, ANSWER_WITHIN_S + timeout_s) as daemon:
         answer = daemon.call("modem.at", modem=name, command=command, timeout_s=timeout_s)
@@ -73,12 +80,19 @@ def at(path: Path, name: str, command: str, timeout_s: int) -> None:
 @modem.command()
 @click.argument("name")
 @click.option(
-    "-o", "--output", type=click.File("w"), default="-", help="The file to write [default: stdout]."
+    "-o", "--output", type=click.File("w"), default="-", help="The file to write.  [default: stdout]"
 )
 @click.option("--raw", is_flag=True, help="Leave IMEI, IMSI and ICCID as they are.")
 @click.pass_obj
 def record(path: Path, name: str, output: TextIO, raw: bool) -> None:
-    """Ask modem NAME everything and write what was said, for `replay` and for reports of a fault."""
+    """Ask modem NAME everything and write what was said.
+
+    The file is a JSON list of commands and answers, for `replay` and for reports of a fault. The
+    digits of IMEI, IMSI and ICCID that tell one modem or subscriber from another are zeros. It
+    may take two minutes where a modem leaves questions unanswered.
+
+    Example: remsimctl modem record primary -o primary.json
+    """
     with connected(path, RECORD_WITHIN_S) as daemon:
         exchanges = daemon.call("modem.record", modem=name, raw=raw)["exchanges"]
     output.write("[\n" + ",\n".join(json.dumps(exchange) for exchange in exchanges) + "\n]\n")
@@ -86,11 +100,16 @@ def record(path: Path, name: str, output: TextIO, raw: bool) -> None:
 
 @modem.command("replay")
 @click.argument("file", type=click.File("r"))
-@click.option("--driver", help="The driver to read it with [default: what the recorded identity says].")
+@click.option("--driver", help="The driver to read it with.  [default: by the identity]")
 @click.option("--model", help="The model it was recorded from, such as EM9191; chooses the driver.")
 @json_option
 def replay_file(file: TextIO, driver: str | None, model: str | None, as_json: bool) -> None:
-    """Print the facts of a recording, without a modem and without the daemon."""
+    """Print the facts in FILE, a recording of `record`.
+
+    Needs neither a modem nor the daemon. A command that FILE lacks is answered with ERROR.
+
+    Example: remsimctl modem replay primary.json --driver generic
+    """
     from modems.recording import Recording, replay
 
     try:

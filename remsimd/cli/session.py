@@ -12,6 +12,8 @@ import click
 from remsimd.cli.client import ANSWER_WITHIN_S, ControlClient
 from remsimd.errors import ControlError
 
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+
 
 @contextmanager
 def connected(path: Path, answer_within_s: float = ANSWER_WITHIN_S) -> Iterator[ControlClient]:

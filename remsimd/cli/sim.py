@@ -9,14 +9,13 @@ import click
 
 from remsimd.cli import show
 from remsimd.cli.client import ControlClient
-from remsimd.cli.session import connected, printed
+from remsimd.cli.session import connected, json_option, printed
 
 WAIT_S = 180
 """The radio, the modem's patience and its restart: two minutes, and some for the bank."""
 SHOWN = frozenset({"sim_switch", "sim", "rspro", "connected", "disconnected"})
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-modem_option = click.option("--modem", help="Which modem; needed when several can use a remote card.")
+modem_option = click.option("--modem", help="Which one; needed where several can be meant.")
 wait_option = click.option(
     "--wait", "wait_s", type=click.IntRange(0), default=WAIT_S, show_default=True,
     help="Seconds to follow the switch; 0 returns at once.",
@@ -27,7 +26,10 @@ wait_option = click.option(
 @json_option
 @click.pass_context
 def sim(context: click.Context, as_json: bool) -> None:
-    """Which card each modem is on, and moving it to another (without a subcommand: status)."""
+    """Show which card each modem is on, or change it.
+
+    Without a command: `status`.
+    """
     if context.invoked_subcommand is None:
         context.invoke(status, as_json=as_json)
 
@@ -36,7 +38,7 @@ def sim(context: click.Context, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def status(path: Path, as_json: bool) -> None:
-    """The card of each modem, its numbers, and why it is on it."""
+    """Show each modem's card, its numbers, and why that one."""
     with connected(path) as daemon:
         report = daemon.call("status")
     printed(report, as_json, show.sim)
@@ -48,7 +50,14 @@ def status(path: Path, as_json: bool) -> None:
 @wait_option
 @click.pass_obj
 def use(path: Path, card: str, modem: str | None, wait_s: int) -> None:
-    """Move a modem to its LOCAL card, or to the REMOTE one for as long as the bank has it."""
+    """Move a modem to its local card or to the bank's.
+
+    `local` is the modem's own card, until told otherwise. `remote` is the bank's, for as long as
+    the bank has it. What happens is printed until the modem is there. A restart or a changed
+    configuration forgets what was asked for.
+
+    Exit status: 0 when the modem is on the card, 1 when it is not within --wait seconds.
+    """
     _move(path, "sim.use", card, modem, wait_s, mode=card)
 
 
@@ -57,7 +66,7 @@ def use(path: Path, card: str, modem: str | None, wait_s: int) -> None:
 @wait_option
 @click.pass_obj
 def local(path: Path, modem: str | None, wait_s: int) -> None:
-    """Short for `use local`."""
+    """Move a modem to its local card: `use local`."""
     _move(path, "sim.use", "local", modem, wait_s, mode="local")
 
 
@@ -66,7 +75,7 @@ def local(path: Path, modem: str | None, wait_s: int) -> None:
 @wait_option
 @click.pass_obj
 def auto(path: Path, modem: str | None, wait_s: int) -> None:
-    """Short for `use remote`."""
+    """Move a modem to the bank's card: `use remote`."""
     _move(path, "sim.use", "remote", modem, wait_s, mode="auto")
 
 
@@ -75,7 +84,13 @@ def auto(path: Path, modem: str | None, wait_s: int) -> None:
 @wait_option
 @click.pass_obj
 def take_back(path: Path, modem: str | None, wait_s: int) -> None:
-    """Move a modem to its local card and let the bank's card go, until `use remote`."""
+    """Use the local card and let the bank's go.
+
+    The connection to the bank is closed, so that the bank may give the card to somebody else, until
+    `use remote`.
+
+    Exit status: 0 when the modem is on its card, 1 when it is not within --wait seconds.
+    """
     _move(path, "sim.take_back", "local", modem, wait_s)
 
 
@@ -84,7 +99,12 @@ def take_back(path: Path, modem: str | None, wait_s: int) -> None:
 @modem_option
 @click.pass_obj
 def slot(path: Path, number: int, modem: str | None) -> None:
-    """Make a modem use another of its own SIM slots."""
+    """Make a modem use its own SIM slot NUMBER, 1 or 2.
+
+    Needs a modem with two slots and a driver that can select one.
+
+    Example: remsimctl sim slot 2 --modem secondary
+    """
     with connected(path) as daemon:
         click.echo(daemon.call("sim.slot", slot=number, **_named(modem))["message"])
 
@@ -93,7 +113,12 @@ def slot(path: Path, number: int, modem: str | None) -> None:
 @json_option
 @click.pass_obj
 def test(path: Path, as_json: bool) -> None:
-    """Read the remote card: ATR, ICCID, IMSI. A modem that uses it is not disturbed."""
+    """Read the remote card: ATR, ICCID and IMSI.
+
+    A modem that uses the card is not disturbed: then what that modem read is shown.
+
+    Exit status: 0 when the card answers, 1 when it does not, with the reason.
+    """
     with connected(path) as daemon:
         found = daemon.call("sim.test")
     if as_json:

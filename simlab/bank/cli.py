@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import functools
 import json
 import logging
 import signal
@@ -85,23 +86,34 @@ async def _serve(
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m simlab.bank", description=__doc__)
-    parser.add_argument("--listen", default="127.0.0.1", help="address to listen on")
-    for name, port in (
-        ("--server-port", SERVER_PORT),
-        ("--rest-port", REST_PORT),
-        ("--bankd-port", BANKD_PORT),
+    parser = argparse.ArgumentParser(
+        prog="python -m simlab.bank",
+        description="A SIM bank in one process, until SIGTERM or SIGINT: osmo-remsim-server with its REST "
+        "interface, a bankd, and cards that are software or in PC/SC readers. Prints a JSON line with "
+        "its ports when it is ready.",
+        epilog="Exit status: 0 after SIGTERM or SIGINT, 1 for cards, readers or ports that cannot be used.",
+    )
+    add = functools.partial(parser.add_argument, metavar="NUMBER", type=int)
+    parser.add_argument(
+        "--listen", default="127.0.0.1", metavar="HOST", help="address to listen on (default: %(default)s)"
+    )
+    for name, port, what in (
+        ("--server-port", SERVER_PORT, "RSPRO of the server"),
+        ("--rest-port", REST_PORT, "its REST interface"),
+        ("--bankd-port", BANKD_PORT, "RSPRO of the bankd"),
     ):
-        parser.add_argument(name, type=int, default=port, help="0 = any free port (default: %(default)s)")
-    parser.add_argument("--bank-id", type=int, default=1)
-    parser.add_argument("--cards", type=Path, help="JSON list of iccid, imsi, k, opc, slot")
+        add(name, default=port, help=f"TCP port, {what}; 0 takes a free one (default: %(default)s)")
+    add("--bank-id", default=1, help="the bank's number, 1 to 1023 (default: %(default)s)")
+    parser.add_argument(
+        "--cards", type=Path, metavar="FILE", help="a JSON list of cards with iccid, imsi, k, opc and slot"
+    )
     parser.add_argument(
         "--pcsc", nargs="?", const=".", metavar="REGEX",
         help="serve the cards of PC/SC readers whose name fits, the first one in slot 0",
     )  # fmt: skip
-    parser.add_argument("--slots", type=int, default=4, help="cards to generate without --cards")
-    parser.add_argument("--seed", type=int, default=1, help="what the generated cards follow from")
+    add("--slots", default=4, help="how many cards to generate without --cards (default: %(default)s)")
+    add("--seed", default=1, help="what the generated cards follow from (default: %(default)s)")
     parser.add_argument(
-        "--print-cards", action="store_true", help="print the cards first, one JSON line each"
+        "--print-cards", action="store_true", help="print the cards first, keys included, a JSON line each"
     )
     return parser

@@ -1,23 +1,22 @@
-"""docs/control.md lists every method, with its parameters and help."""
+"""docs/control.md has the method table and the names of the facts."""
 
+import re
+import subprocess
+import sys
 from pathlib import Path
 
-from remsimd.config.model import Config
-from remsimd.control import overview
-from remsimd.control.methods import table
-from remsimd.observe.eventlog import EventLog
-from remsimd.state import start
-from remsimd.store import Store
-from tests.control.test_socket import Doer
+from modems.report import NAMES
 
-PAGE = Path(__file__).parents[2] / "docs" / "control.md"
+ROOT = Path(__file__).parents[2]
 
 
-def test_the_page_is_the_method_table() -> None:
-    store = Store(start(Config(), 0.0))
-    methods = {**table(store, EventLog(), Doer()), **overview.table(store, Path("remsim"))}
-    lines = PAGE.read_text(encoding="utf-8").splitlines()
-    for name, method in methods.items():
-        (line,) = [line for line in lines if line.startswith(f"| `{name}` |")]
-        assert method.help in line
-        assert all(f"`{parameter}`" in line for parameter in method.params)
+def test_the_reference_is_current() -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "scripts/control-reference", "--check"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_facts_of_a_modem_are_named_in_their_order() -> None:
+    _, _, answers = (ROOT / "docs/control.md").read_text(encoding="utf-8").partition("never 0:\n")
+    assert tuple(re.findall(r"`(\w+)`", answers.partition(". In dual")[0])) == NAMES

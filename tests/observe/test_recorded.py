@@ -32,17 +32,6 @@ METHODS = table(Nobody())
 CONTEXT, OPTION = click.Context(click.Command("history")), click.Option(["--range"])
 
 
-def test_the_page_is_the_method_table() -> None:
-    lines = (DOCS / "control.md").read_text(encoding="utf-8").splitlines()
-    for name, method in METHODS.items():
-        (line,) = [line for line in lines if line.startswith(f"| `{name}` |")]
-        assert method.help in line
-        for parameter in method.params:
-            optional = f"`{parameter}` (optional)" in line
-            assert f"`{parameter}`" in line
-            assert optional == (parameter in method.optional)
-
-
 @pytest.mark.parametrize(
     ("name", "params", "words"),
     [
