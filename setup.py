@@ -43,6 +43,7 @@ setup(
             "alembic>=1.13",
             "argon2-cffi>=23.1",
             "flask>=3.0",
+            "granian>=2.8,<3",
             "gunicorn>=22",
             "psycopg[binary]>=3.1.18",
             "pydantic>=2.7",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
-from werkzeug.routing import IntegerConverter, Map
+from werkzeug.routing import IntegerConverter, Map, UnicodeConverter
 
 from ionmesh.api import health, openapi, remsim
 from ionmesh.api.context import EXTENSION, Runtime
@@ -41,6 +41,14 @@ class _Number(IntegerConverter):
         super().__init__(url_map, max=NUMBER_MAX)
 
 
+class _Text(UnicodeConverter):
+    """A text that a database column can hold: PostgreSQL's have no NUL."""
+
+    def __init__(self, url_map: Map) -> None:
+        super().__init__(url_map)
+        self.regex = self.regex.replace("[^/]", r"[^/\0]")
+
+
 def create_app(
     config: Config | None = None,
     *,
@@ -58,7 +66,7 @@ def create_app(
     app = Flask("ionmesh", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.url_map.strict_slashes = False
-    app.url_map.converters["int"] = _Number
+    app.url_map.converters |= {"int": _Number, "default": _Text}
     database = database or Database(config.database)
     metrics = Metrics(database, clock)
     client_limit = RateLimit(config.client_requests_per_min)

@@ -9,8 +9,9 @@ import click
 
 from ionmesh.cli_database import db
 from ionmesh.cli_inventory import bank, import_slots, slot
+from ionmesh.cli_serving import run, web, worker
 from ionmesh.clock import utcnow
-from ionmesh.opening import configured, database_option, opened, writing
+from ionmesh.opening import configured, database_option, writing
 
 _ACTOR = "cli"
 
@@ -49,58 +50,6 @@ def main(log_level: str) -> None:
 
 
 @main.command()
-@database_option
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    metavar="PORT",
-    default=5000,
-    show_default=True,
-    help="The TCP port; 0 takes a free one.",
-)
-@click.option(
-    "--public-url", metavar="URL", help="What routers are told.  [default: the address listened on]"
-)
-def run(database: str | None, host: str, port: int, public_url: str | None) -> None:
-    """Serve API and dashboard and do the jobs, until SIGTERM.
-
-    Everything in one process, for a few hundred routers: requests, slot maps at the banks, silent
-    clients, time series, alerts, webhooks. Prints `listening on URL` when it is ready.
-
-    Exit status: 0 after SIGTERM or SIGINT, 1 when the address cannot be had or a job died.
-    """
-    from ionmesh.server import serve
-
-    config = configured(database=database, public_url=public_url)
-    with opened(config):
-        pass
-    try:
-        status = serve(config, host, port, lambda url: click.echo(f"listening on {url}"))
-    except OSError as error:
-        raise click.ClickException(f"cannot listen on {host} port {port}: {error.strerror}") from error
-    sys.exit(status)
-
-
-@main.command()
-@database_option
-def worker(database: str | None) -> None:
-    """Do the jobs beside gunicorn, until SIGTERM.
-
-    Slot maps at the banks, silent clients, time series, alerts, webhooks, what is too old. Of
-    several workers one does each job at a time. Prints `working` when it is ready.
-
-    Exit status: 0 after SIGTERM or SIGINT, 1 when a job died.
-    """
-    from ionmesh.worker import work
-
-    config = configured(database=database)
-    with opened(config):
-        pass
-    sys.exit(work(config, lambda: click.echo("working")))
-
-
-@main.command()
 def openapi() -> None:
     """Print the API's OpenAPI document, as JSON."""
     import json
@@ -110,7 +59,7 @@ def openapi() -> None:
     click.echo(json.dumps(document(), indent=1))
 
 
-for command in (bank, db, import_slots, slot):
+for command in (bank, db, import_slots, run, slot, web, worker):
     main.add_command(command)
 
 

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import http.client
-import logging
 import random
 import socket
 import ssl
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from sqlalchemy.exc import OperationalError
-
 from ionmesh.clock import Clock
 from ionmesh.db import Database
+from ionmesh.deadline import cut_off
 from ionmesh.services import webhooks
 from ionmesh.services.webhooks import Attempt
 
-log = logging.getLogger(__name__)
-
 _TIMEOUT_S = 10.0
+# What one receiver may take of the time in which all others wait.
+_ATTEMPT_S = 20.0
 _AT_ONCE = 20
 _HTTPS_PORT = 443
 _HTTP_PORT = 80
@@ -35,19 +33,11 @@ class Courier:
         self._database = database
         self._clock = clock
         self._send = send
-        self._failing = False
 
     def run(self) -> bool:
-        """Send everything that is due. Returns whether the database let it."""
-        try:
-            while self._round():
-                pass
-        except OperationalError as error:
-            level = logging.DEBUG if self._failing else logging.WARNING
-            log.log(level, "webhooks are not told, will try again: %s", error.orig)
-            self._failing = True
-            return False
-        self._failing = False
+        """Send everything that is due. Raises OperationalError."""
+        while self._round():
+            pass
         return True
 
     def _round(self) -> bool:
@@ -71,45 +61,48 @@ class Courier:
         return len(taken) == _AT_ONCE
 
 
-def sender(*, private_allowed: bool) -> Send:
-    """Return a function that POSTs over HTTP without following redirects.
+def sender(*, private_allowed: bool, limit_s: float = _ATTEMPT_S) -> Send:
+    """Return a function that POSTs over HTTP without following redirects, and gives up after `limit_s`.
 
     The name is looked up once and the connection goes to the address that was judged, so a name that
     changes its answer gains nothing.
     """
 
     def send(url: str, headers: dict[str, str], body: str | bytes) -> Attempt:
+        payload = body.encode() if isinstance(body, str) else body
         try:
-            connection = _connected(url, private_allowed)
-        except (OSError, ValueError) as error:
-            return Attempt(None, str(error))
-        try:
-            parts = urlsplit(url)
-            path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-            payload = body.encode() if isinstance(body, str) else body
-            connection.request("POST", path, payload, headers)
-            return Attempt(connection.getresponse().status, None)
-        except (OSError, http.client.HTTPException) as error:
+            plain = _connected(url, private_allowed)
+            with plain, cut_off(plain, limit_s):
+                return Attempt(_posted(plain, url, headers, payload), None)
+        except (OSError, ValueError, http.client.HTTPException) as error:
             return Attempt(None, str(error) or type(error).__name__)
-        finally:
-            connection.close()
 
     return send
 
 
-def _connected(url: str, private_allowed: bool) -> http.client.HTTPConnection:
-    parts = urlsplit(url)
-    host, secure = parts.hostname or "", parts.scheme == "https"
-    port = parts.port or (_HTTPS_PORT if secure else _HTTP_PORT)
+def _connected(url: str, private_allowed: bool) -> socket.socket:
+    host, port = _place(url)
     address = str(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][0])
     if not private_allowed and not webhooks.is_public(address):
         raise ValueError("the name leads into a private network")
-    connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT_S)
-    plain = socket.create_connection((address, port), timeout=_TIMEOUT_S)
+    return socket.create_connection((address, port), timeout=_TIMEOUT_S)
+
+
+def _posted(plain: socket.socket, url: str, headers: dict[str, str], payload: bytes) -> int:
+    parts, (host, port) = urlsplit(url), _place(url)
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    connection = http.client.HTTPConnection(host, port)
+    connection.sock = plain
+    if parts.scheme == "https":
+        connection.sock = ssl.create_default_context().wrap_socket(plain, server_hostname=host)
     try:
-        context = ssl.create_default_context() if secure else None
-        connection.sock = context.wrap_socket(plain, server_hostname=host) if context else plain
-    except OSError:
-        plain.close()
-        raise
-    return connection
+        connection.request("POST", path, payload, headers)
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def _place(url: str) -> tuple[str, int]:
+    """Return host and port of a URL. Raises ValueError for a port that is none."""
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or (_HTTPS_PORT if parts.scheme == "https" else _HTTP_PORT)

@@ -56,7 +56,7 @@ class Jobs:
             self.slot_maps,
             Repeater("sweep", _SWEEP_INTERVAL_S, self._alone("sweep", sweeper.run), on_death),
             # Deliveries are taken one by one, so several couriers share them out.
-            Repeater("courier", _COURIER_INTERVAL_S, courier.run, on_death),
+            Repeater("courier", _COURIER_INTERVAL_S, _patiently("courier", courier.run), on_death),
             Repeater("push", _PUSH_INTERVAL_S, _patiently("push", pusher.run), on_death),
             Repeater("record", _RECORD_INTERVAL_S, self._alone("record", recorder.run), on_death),
             Repeater("alerts", _ALERT_INTERVAL_S, self._alone("alerts", watchman.run), on_death),
@@ -66,7 +66,7 @@ class Jobs:
     def watch_assignments(self, on_death: Callable[[], None]) -> None:
         """Also notice what other processes assign, within half a second. Before `start`."""
         watch = _AssignmentWatch(self._database, self.slot_maps)
-        self._repeaters.append(Repeater("watch", _WATCH_INTERVAL_S, watch.run, on_death))
+        self._repeaters.append(Repeater("watch", _WATCH_INTERVAL_S, _patiently("watch", watch.run), on_death))
 
     def start(self) -> None:
         """Start the threads."""
@@ -116,12 +116,8 @@ class _AssignmentWatch:
         self._seen: object = None
 
     def run(self) -> bool:
-        try:
-            with self._database.read() as session:
-                now = slotmaps.fingerprint(session)
-        except OperationalError as error:
-            log.debug("assignments are not watched, will try again: %s", error.orig)
-            return False
+        with self._database.read() as session:
+            now = slotmaps.fingerprint(session)
         if now != self._seen:
             self._seen = now
             self._slot_maps.wake()

@@ -1,12 +1,13 @@
 """Figures for Prometheus: what this process counted, and what the database says at the time of asking.
 
-With gunicorn's several workers PROMETHEUS_MULTIPROC_DIR must name an empty folder; then any worker answers
-for all.
+With several processes PROMETHEUS_MULTIPROC_DIR must name an empty folder; then any of them answers for all.
+`ionmesh web` sees to that.
 """
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from prometheus_client import (
     CollectorRegistry,
@@ -16,13 +17,14 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from ionmesh.clock import Clock
 from ionmesh.db import Database
 from ionmesh.metrics_database import DatabaseCollector
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 
 
@@ -81,7 +83,18 @@ class Metrics:
     def exposition(self) -> bytes:
         """Return everything in the text format 0.0.4."""
         registry = self._registry
-        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        if _FOLDER in os.environ:
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # it is unannotated
         return generate_latest(registry) + generate_latest(self._gauges)
+
+
+def forget_ended_processes() -> None:
+    """Drop what processes that are no more counted as present from the figures that all share."""
+    folder = os.environ.get(_FOLDER)
+    if folder is None:
+        return
+    for path in Path(folder).glob("gauge_live*_*.db"):
+        pid = int(path.stem.rpartition("_")[2])
+        if not Path(f"/proc/{pid}").exists():
+            mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]  # it is unannotated

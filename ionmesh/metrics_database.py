@@ -17,7 +17,6 @@ from ionmesh.models import (
     ClientCommand,
     ClientState,
     DeliveryState,
-    KiPool,
     ProfileStatus,
     ServiceProfile,
     Slot,
@@ -101,9 +100,9 @@ def _labelled(session: Session) -> Iterator[Metric]:
 
 def _of_pools(session: Session) -> Iterator[Metric]:
     used, sizes = [], []
-    for pool in session.scalars(select(KiPool)):
+    for pool, number in pools.usage(session, None):
         name = (str(pool.tenant_id), pool.pool_name)
-        used.append((name, pools.used(session, pool)))
+        used.append((name, number))
         sizes.append((name, pools.capacity(pool)))
     label = ("tenant_id", "pool")
     yield _family("ionmesh_ki_pool_virtual_sims", "Virtual SIMs of a KI pool assigned.", label, used)

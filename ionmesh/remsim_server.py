@@ -12,6 +12,7 @@ import json
 from typing import Any
 from urllib.parse import urlsplit
 
+from ionmesh.deadline import cut_off
 from ionmesh.errors import RemsimServerGarbled, RemsimServerRefused, RemsimServerUnreachable
 from ionmesh.services.slotmaps import SlotMap
 
@@ -95,9 +96,11 @@ class RemsimServer:
             payload = json.dumps(body, separators=(",", ":")).encode()
             headers["Content-Type"] = "application/json"
         try:
-            connection.request(method, f"{_PREFIX}/{path}", payload, headers)
-            response = connection.getresponse()
-            content = response.read(_ANSWER_MAX_BYTES + 1)
+            connection.connect()
+            with cut_off(connection.sock, self._timeout_s):
+                connection.request(method, f"{_PREFIX}/{path}", payload, headers)
+                response = connection.getresponse()
+                content = response.read(_ANSWER_MAX_BYTES + 1)
         except (OSError, http.client.HTTPException) as error:
             reason = f"{method} {path}: {error or type(error).__name__}"
             raise RemsimServerUnreachable(self._url, reason) from error

@@ -16,6 +16,7 @@ from ionmesh.app import create_app
 from ionmesh.config import Config
 from ionmesh.db import Database
 from ionmesh.jobs import Jobs
+from ionmesh.listening import listen, url_of
 
 log = logging.getLogger(__name__)
 
@@ -48,17 +49,17 @@ def serve(config: Config, host: str, port: int, ready: Callable[[str], None]) ->
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
-    listener = _listen(host, port)
+    listener = listen(host, port)
     host, port = listener.getsockname()[:2]
     if config.public_url is None:
-        config = replace(config, public_url=_url(socket.gethostname() if host in _ANY_HOST else host, port))
+        config = replace(config, public_url=url_of(socket.gethostname() if host in _ANY_HOST else host, port))
     database = Database(config.database)
     jobs = Jobs(database, config, on_death)
     app = create_app(config, database=database, assignments_changed=lambda: jobs.slot_maps.wake(_SETTLE_S))
     front = _HttpFront(app, listener, _HTTP_THREADS + config.event_streams)
     jobs.start()
     front.start()
-    ready(_url(host, port))
+    ready(url_of(host, port))
     stop.wait()
     log.info("stopping")
     front.stop(_DRAIN_S, _THREAD_STOP_S)
@@ -104,21 +105,3 @@ class _HttpFront:
             if channel.total_outbufs_len:
                 channel.handle_write()
         wasyncore.close_all(self._sockets)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family, kind, protocol, _, address = socket.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
-    listener = socket.socket(family, kind, protocol)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-    except OSError:
-        listener.close()
-        raise
-    return listener
-
-
-def _url(host: str, port: int) -> str:
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -44,6 +44,10 @@ class Technology(StrEnum):
     NR_SA = "nr-sa"
 
 
+LTE_BANDWIDTHS_MHZ = (1.4, 3.0, 5.0, 10.0, 15.0, 20.0)
+"""The channel bandwidths of E-UTRA (TS 36.101 5.6), in the order by which modems number them from 0."""
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """Who the modem is; `imei` is 14 to 16 digits."""

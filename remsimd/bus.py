@@ -37,6 +37,7 @@ class Follower:
         self.lost = 0
 
     def put(self, stamped: Stamped) -> None:
+        """Take one event in; the oldest gives way when it does not fit."""
         if len(self._queue) == self._queue.maxlen:
             self.lost += 1
         self._queue.append(stamped)
@@ -56,18 +57,24 @@ class Bus:
     def __init__(self) -> None:
         self._listeners: list[Listener] = []
         self._pending: deque[Stamped] = deque()
+        self._telling = False
         self._seq = 0
 
     def publish(self, event: Event) -> None:
         """Tell everyone. An event published by a listener is delivered after the present one."""
         self._seq += 1
         self._pending.append(Stamped(self._seq, clock.wall(), clock.monotonic(), event))
-        if len(self._pending) > 1:
+        if self._telling:
             return
-        while self._pending:
-            for listener in tuple(self._listeners):
-                listener(self._pending[0])
-            self._pending.popleft()
+        self._telling = True
+        try:
+            while self._pending:
+                stamped = self._pending.popleft()
+                for listener in tuple(self._listeners):
+                    listener(stamped)
+        finally:
+            # A listener that raises all the same must not keep what comes next from everybody.
+            self._telling = False
 
     @contextmanager
     def listen(self, listener: Listener) -> Iterator[None]:

@@ -29,6 +29,7 @@ from remsimd.observe.alerting import Alerting
 from remsimd.observe.eventlog import EventLog
 from remsimd.observe.history import History
 from remsimd.observe.observation import ALERTS, HISTORY, Observation
+from remsimd.orchestrator import events as ionmesh_events
 from remsimd.orchestrator.client import OrchestratorClient
 from remsimd.orchestrator.logtail import LogTail
 from remsimd.orchestrator.wire import Command
@@ -133,12 +134,12 @@ class Daemon:
         changed = await self._supervisor.apply(parts)
         card = self._wiring.configured_card()
         if not config.ionmesh.enabled and card != self._store.now.ionmesh.assignment:
-            self._bus.publish(ev.Assigned(card, "configuration"))
+            self._bus.publish(ionmesh_events.Assigned(card, "configuration"))
         return changed
 
     def _route(self, stamped: Stamped) -> None:
         """Events that are somebody's input: the card's place, evidence for the failover, news for IonMesh."""
-        if isinstance(stamped.event, ev.Assigned):
+        if isinstance(stamped.event, ionmesh_events.Assigned):
             self._cards.assign(stamped.event.assignment)
         self._cards.on_event(stamped.event)
         engine = self._supervisor.find(FAILOVER, FailoverEngine)
@@ -255,6 +256,7 @@ class Daemon:
         try:
             await life.reset()
         except ModemError as error:
+            self._bus.publish(ev.ModemResetRefused(chosen, str(error)))
             raise ControlError(f"{chosen}: {error}") from error
         return f"{chosen} is restarting"
 

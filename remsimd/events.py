@@ -1,52 +1,25 @@
 """What can happen, as frozen values; the bus stamps them with the time.
 
-A `link` is named like the modem that carries it.
+A `link` is named like the modem that carries it. What the remote card, the orchestrator and watching
+itself make happen is in `rspro.events`, `orchestrator.events` and `observe.events`.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 from modems.facts import Cell, Identity, Registration, Signal, Sim, Temperature
-from remsimd.assignment import Assignment
 from remsimd.config.model import SimSource
-from remsimd.sim.frontend import SlotStatus
 
 
 class LinkHealth(StrEnum):
+    """How a link is, as the failover judges it."""
+
     UNKNOWN = "unknown"
     """Just started, or under a reset or SIM switch of our own: neither up nor down."""
     UP = "up"
     SUSPECT = "suspect"
     """Still used, but probed fast: something did not come back."""
     DOWN = "down"
-
-
-class RsproState(StrEnum):
-    IDLE = "idle"
-    """No assignment: nothing is tried."""
-    CONNECTING = "connecting"
-    """No connection to the server (or, without one, to the bankd) yet."""
-    UNCONFIGURED = "unconfigured"
-    """The server knows us but has not named a bankd."""
-    WAIT_BANKD = "wait-bankd"
-    """The bankd is being connected."""
-    WAIT_ATR = "wait-atr"
-    """The bankd knows us; no card answered with an ATR yet."""
-    OPERATIONAL = "operational"
-    """The card answers."""
-    HOLDING = "holding"
-    """The bankd was lost; the modem's card session is held for the grace time."""
-
-
-class IonmeshState(StrEnum):
-    OFF = "off"
-    CONNECTING = "connecting"
-    REGISTERED = "registered"
-    NO_SLOT = "no-slot"
-    """The orchestrator has no free card for the wanted mode."""
-    REFUSED = "refused"
-    """The key, the tenant or the identity is not accepted; someone must act."""
-    UNREACHABLE = "unreachable"
 
 
 class RecoveryAction(StrEnum):
@@ -80,18 +53,24 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class ModemFound(Event):
+    """The modem answers AT on `port`, a device file."""
+
     modem: str
     port: str
 
 
 @dataclass(frozen=True, slots=True)
 class ModemGone(Event):
+    """The modem does not answer any more, or where it should be there is none; `reason` is for people."""
+
     modem: str
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class ModemIdentified(Event):
+    """It was asked who it is; `driver` is the name of the driver that serves it."""
+
     modem: str
     driver: str
     identity: Identity
@@ -99,30 +78,40 @@ class ModemIdentified(Event):
 
 @dataclass(frozen=True, slots=True)
 class SimRead(Event):
+    """The card in its active slot was read; its numbers are only in this value, never in a log."""
+
     modem: str
     sim: Sim
 
 
 @dataclass(frozen=True, slots=True)
 class RegistrationRead(Event):
+    """The modem's registration was read, or a loss of it was confirmed."""
+
     modem: str
     registration: Registration
 
 
 @dataclass(frozen=True, slots=True)
 class SignalRead(Event):
+    """What the receiver measures was read: the anchor's values, with those of the NR leg."""
+
     modem: str
     signal: Signal
 
 
 @dataclass(frozen=True, slots=True)
 class CellRead(Event):
+    """The serving cell was read; None when there is none."""
+
     modem: str
     cell: Cell | None
 
 
 @dataclass(frozen=True, slots=True)
 class TemperatureRead(Event):
+    """The sensors were read, each in degrees Celsius."""
+
     modem: str
     temperatures: tuple[Temperature, ...]
 
@@ -142,6 +131,14 @@ class ModemResetting(Event):
 
     modem: str
     cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModemResetRefused(Event):
+    """The reset that was announced did not happen: the modem goes on as before."""
+
+    modem: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +166,8 @@ class RecoveryEnded(Event):
 
 @dataclass(frozen=True, slots=True)
 class LinkHealthChanged(Event):
+    """A link's health is another one, for people because of `cause`."""
+
     link: str
     health: LinkHealth
     cause: str
@@ -215,67 +214,7 @@ class DataSpent(Event):
     tight: bool
 
 
-# The remote card
-
-
-@dataclass(frozen=True, slots=True)
-class RsproStateChanged(Event):
-    state: RsproState
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class RsproLinkChanged(Event):
-    """One of the two RSPRO connections came up or was lost; `peer` is 'server' or 'bankd'."""
-
-    peer: str
-    endpoint: str
-    up: bool
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class CardAvailable(Event):
-    """The remote card answered with its ATR."""
-
-    atr: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class CardLost(Event):
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class TpduRelayed(Event):
-    """One command of the modem was answered by the remote card, in `took_s`."""
-
-    modem: str
-    took_s: float
-    status_word: int
-
-
-@dataclass(frozen=True, slots=True)
-class TpduFailed(Event):
-    modem: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class SlotContactsChanged(Event):
-    """The modem changed the contacts of the slot that its remote card is shown in."""
-
-    modem: str
-    contacts: SlotStatus
-
-
-@dataclass(frozen=True, slots=True)
-class Authenticated(Event):
-    """The card was challenged by the network and accepted (`ok`) or refused the challenge."""
-
-    modem: str
-    ok: bool
-    status_word: int
+# The cards of the modems
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +227,8 @@ class SimFound(Event):
 
 @dataclass(frozen=True, slots=True)
 class SimSwitching(Event):
+    """A modem begins to move to another card."""
+
     modem: str
     to: SimSource
     cause: str
@@ -304,57 +245,13 @@ class SimSwitched(Event):
     took_s: float
 
 
-# The orchestrator
-
-
-@dataclass(frozen=True, slots=True)
-class IonmeshStateChanged(Event):
-    state: IonmeshState
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Assigned(Event):
-    """The card this router uses, None when it was taken away; `source` says who decided."""
-
-    assignment: Assignment | None
-    source: str
-
-
-@dataclass(frozen=True, slots=True)
-class HeartbeatSent(Event):
-    link: str | None
-    took_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class IonmeshCallDone(Event):
-    """One call ended; `failure` is None when it was answered as it should be."""
-
-    call: str
-    took_s: float
-    failure: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class CommandReceived(Event):
-    id: str
-    type: str
-
-
-@dataclass(frozen=True, slots=True)
-class CommandDone(Event):
-    id: str
-    type: str
-    ok: bool
-    detail: str
-
-
 # The daemon itself
 
 
 @dataclass(frozen=True, slots=True)
 class PartFailed(Event):
+    """A part of the daemon ended; it is started again in `retry_s`."""
+
     part: str
     reason: str
     retry_s: float
@@ -362,14 +259,20 @@ class PartFailed(Event):
 
 @dataclass(frozen=True, slots=True)
 class PartRunning(Event):
+    """A part of the daemon starts, the first time or again."""
+
     part: str
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigApplied(Event):
+    """A configuration is in force; `changed` names the parts that were stopped or started."""
+
     changed: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigRejected(Event):
+    """A new configuration has these mistakes; the one in force stays."""
+
     mistakes: tuple[str, ...]

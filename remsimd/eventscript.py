@@ -17,6 +17,7 @@ from remsimd import __version__
 from remsimd import events as ev
 from remsimd.bus import Bus
 from remsimd.config.model import FrontendConfig, SimSource
+from remsimd.rspro import events as remote
 from remsimd.sim.frontend import SlotStatus
 from remsimd.state import State
 from remsimd.store import Store
@@ -36,13 +37,13 @@ def causes(event: ev.Event) -> tuple[str, ...]:
 
 
 @causes.register
-def _(event: ev.RsproLinkChanged) -> tuple[str, ...]:
+def _(event: remote.RsproLinkChanged) -> tuple[str, ...]:
     return (f"event-{event.peer}-{'connect' if event.up else 'lost'}",)
 
 
 @causes.register
-def _(event: ev.RsproStateChanged) -> tuple[str, ...]:
-    return ("event-config-bankd",) if event.state is ev.RsproState.WAIT_BANKD else ()
+def _(event: remote.RsproStateChanged) -> tuple[str, ...]:
+    return ("event-config-bankd",) if event.state is remote.RsproState.WAIT_BANKD else ()
 
 
 @causes.register
@@ -53,7 +54,7 @@ def _(event: ev.SimSwitching) -> tuple[str, ...]:
 
 
 @causes.register
-def _(event: ev.SlotContactsChanged) -> tuple[str, ...]:
+def _(event: remote.SlotContactsChanged) -> tuple[str, ...]:
     return ("event-modem-status",)
 
 
@@ -103,7 +104,7 @@ class EventScript:
         contacts: SlotStatus | None = None
         with self._bus.follow() as follower:
             async for stamped in follower:
-                if isinstance(stamped.event, ev.SlotContactsChanged):
+                if isinstance(stamped.event, remote.SlotContactsChanged):
                     contacts = stamped.event.contacts
                 for cause in causes(stamped.event):
                     await self._call(cause, contacts)

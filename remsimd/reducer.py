@@ -6,6 +6,8 @@ from typing import Any
 
 from remsimd import events as ev
 from remsimd.config.model import SimSource
+from remsimd.orchestrator import events as ionmesh_events
+from remsimd.rspro import events as remote
 from remsimd.state import PartView, RsproPeer, State
 
 
@@ -166,29 +168,29 @@ def _(event: ev.SimSwitched, state: State, at_s: float) -> State:
 
 
 @reduce.register
-def _(event: ev.TpduRelayed, state: State, at_s: float) -> State:
+def _(event: remote.TpduRelayed, state: State, at_s: float) -> State:
     state = replace(state, rspro=replace(state.rspro, last_tpdu_s=event.took_s))
     return _count(state, event.modem, "tpdus")
 
 
 @reduce.register
-def _(event: ev.TpduFailed, state: State, at_s: float) -> State:
+def _(event: remote.TpduFailed, state: State, at_s: float) -> State:
     return _count(state, event.modem, "tpdu_errors")
 
 
 @reduce.register
-def _(event: ev.Authenticated, state: State, at_s: float) -> State:
+def _(event: remote.Authenticated, state: State, at_s: float) -> State:
     return _count(state, event.modem, "authentications_ok" if event.ok else "authentications_failed")
 
 
 @reduce.register
-def _(event: ev.RsproStateChanged, state: State, at_s: float) -> State:
+def _(event: remote.RsproStateChanged, state: State, at_s: float) -> State:
     view = replace(state.rspro, state=event.state, detail=event.detail, since_s=at_s)
     return replace(state, rspro=view)
 
 
 @reduce.register
-def _(event: ev.RsproLinkChanged, state: State, at_s: float) -> State:
+def _(event: remote.RsproLinkChanged, state: State, at_s: float) -> State:
     known = state.rspro.peers.get(event.peer)
     connects = (0 if known is None else known.connects) + int(event.up)
     peer = RsproPeer(event.endpoint, event.up, at_s, event.detail, connects)
@@ -196,29 +198,29 @@ def _(event: ev.RsproLinkChanged, state: State, at_s: float) -> State:
 
 
 @reduce.register
-def _(event: ev.CardAvailable, state: State, at_s: float) -> State:
+def _(event: remote.CardAvailable, state: State, at_s: float) -> State:
     return replace(state, rspro=replace(state.rspro, atr=event.atr))
 
 
 @reduce.register
-def _(event: ev.CardLost, state: State, at_s: float) -> State:
+def _(event: remote.CardLost, state: State, at_s: float) -> State:
     return replace(state, rspro=replace(state.rspro, atr=None))
 
 
 @reduce.register
-def _(event: ev.IonmeshStateChanged, state: State, at_s: float) -> State:
+def _(event: ionmesh_events.IonmeshStateChanged, state: State, at_s: float) -> State:
     view = replace(state.ionmesh, state=event.state, detail=event.detail, since_s=at_s)
     return replace(state, ionmesh=view)
 
 
 @reduce.register
-def _(event: ev.Assigned, state: State, at_s: float) -> State:
+def _(event: ionmesh_events.Assigned, state: State, at_s: float) -> State:
     view = replace(state.ionmesh, assignment=event.assignment, assignment_source=event.source)
     return replace(state, ionmesh=view)
 
 
 @reduce.register
-def _(event: ev.HeartbeatSent, state: State, at_s: float) -> State:
+def _(event: ionmesh_events.HeartbeatSent, state: State, at_s: float) -> State:
     view = replace(
         state.ionmesh,
         last_heartbeat_s=at_s,

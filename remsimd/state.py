@@ -11,6 +11,8 @@ from modems.facts import Cell, Identity, Registration, Signal, Sim, Temperature
 from remsimd import events as ev
 from remsimd.assignment import Assignment
 from remsimd.config.model import Config, ModemConfig, Role, SimSource
+from remsimd.orchestrator import events as ionmesh_events
+from remsimd.rspro import events as remote
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,8 @@ class ModemState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkState:
+    """The link of one modem, by its name; `interface` is None where the modem carries no data."""
+
     name: str
     interface: str | None = None
     health: ev.LinkHealth = ev.LinkHealth.UNKNOWN
@@ -62,6 +66,8 @@ class LinkState:
 
 @dataclass(frozen=True, slots=True)
 class RsproPeer:
+    """The server or the bankd; `connects` counts its connections since the start."""
+
     endpoint: str
     up: bool
     since_s: float
@@ -71,7 +77,9 @@ class RsproPeer:
 
 @dataclass(frozen=True, slots=True)
 class RsproView:
-    state: ev.RsproState = ev.RsproState.IDLE
+    """The way to the remote card; `peers` by `server` and `bankd`."""
+
+    state: remote.RsproState = remote.RsproState.IDLE
     detail: str = ""
     since_s: float | None = None
     peers: Mapping[str, RsproPeer] = field(default_factory=dict)
@@ -82,7 +90,9 @@ class RsproView:
 
 @dataclass(frozen=True, slots=True)
 class IonmeshView:
-    state: ev.IonmeshState = ev.IonmeshState.OFF
+    """The orchestrator; `heartbeats` counts those answered since the start."""
+
+    state: ionmesh_events.IonmeshState = ionmesh_events.IonmeshState.OFF
     detail: str = ""
     since_s: float | None = None
     assignment: Assignment | None = None
@@ -94,6 +104,8 @@ class IonmeshView:
 
 @dataclass(frozen=True, slots=True)
 class PartView:
+    """One part of the daemon; `failures` counts since the start."""
+
     running: bool
     reason: str
     failures: int

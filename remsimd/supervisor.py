@@ -102,6 +102,7 @@ class Supervisor:
 
     async def _keep_running(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         backoff = Backoff(first_s=1.0, cap_s=60.0)
+        task = asyncio.current_task()
         while True:
             started = clock.monotonic()
             self._publish(PartRunning(name))
@@ -113,6 +114,9 @@ class Supervisor:
             except Exception as error:
                 log.exception("%s failed in a way it should not", name)
                 reason = f"{type(error).__name__}: {error}"
+            if task is not None and task.cancelling():
+                log.warning("%s was stopped, and its end failed: %s", name, reason)
+                return
             if clock.monotonic() - started > WELL_AFTER_S:
                 backoff = backoff.succeeded()
             backoff = backoff.failed()

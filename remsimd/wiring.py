@@ -5,6 +5,7 @@ contains that one's key, so that nothing keeps talking to a stopped part.
 """
 
 from collections.abc import Awaitable, Callable, Hashable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -46,7 +47,7 @@ from remsimd.ways import RsproWay, Ways
 PRIORITIES = {Role.PRIMARY: 200, Role.SECONDARY: 100}
 """Any primary comes before any secondary; within a role the order of the file decides."""
 RSPRO, FRONTEND, FAILOVER, IONMESH = "rspro", "frontend", "failover", "ionmesh"
-RSPRO_WAY, BUDGET = "rspro-way", "budget"
+RSPRO_WAY, BUDGET, RECOVERY = "rspro-way", "budget", "recovery"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,7 @@ class Wiring:
                 journal=journal,
                 expected_iccid=self._assigned_iccid,
                 publish=self._around.bus.publish,
+                in_turn=partial(self._in_turn, modem.name),
             )
 
         return Part(slot_name(modem.name), self._card_key(modem, frontend), build)
@@ -216,7 +218,12 @@ class Wiring:
             )
 
         keys = (self._failover().key, self._config.ionmesh, self._config.rspro, self._config.frontends)
-        return Part("recovery", (self._config.recovery, self._modems, *keys), build)
+        return Part(RECOVERY, (self._config.recovery, self._modems, *keys), build)
+
+    def _in_turn(self, modem: str) -> AbstractAsyncContextManager[None]:
+        """See `Recoverer.in_turn`; without a recovery there is nothing to wait for."""
+        recoverer = self._supervisor.find(RECOVERY, Recoverer)
+        return nullcontext() if recoverer is None else recoverer.in_turn(modem)
 
     def _remedies(self, modem: ModemConfig) -> Remedies:
         slot = self._supervisor.find(slot_name(modem.name), SimSlot)

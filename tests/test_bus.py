@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from remsimd.bus import Bus, Stamped
 from remsimd.events import ModemGone, PartRunning
 from tests import virtual
@@ -23,6 +25,26 @@ def test_an_event_published_by_a_listener_comes_after_the_one_that_caused_it() -
 
     virtual.run(story())
     assert heard == [(1, PartRunning("first")), (2, PartRunning("second"))]
+
+
+def test_a_listener_that_raises_silences_nobody_for_good() -> None:
+    heard: list[object] = []
+
+    async def story() -> None:
+        bus = Bus()
+
+        def broken(stamped: Stamped) -> None:
+            if stamped.event == PartRunning("first"):
+                bus.publish(PartRunning("second"))
+                raise RuntimeError("a bug")
+
+        with bus.listen(broken), bus.listen(lambda stamped: heard.append(stamped.event)):
+            with pytest.raises(RuntimeError):
+                bus.publish(PartRunning("first"))
+            bus.publish(PartRunning("third"))
+
+    virtual.run(story())
+    assert heard == [PartRunning("second"), PartRunning("third")]
 
 
 def test_a_slow_follower_gets_the_newest_and_knows_what_it_lost() -> None:

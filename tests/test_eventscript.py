@@ -13,6 +13,8 @@ from remsimd.assignment import Assignment, Endpoint
 from remsimd.bus import Bus
 from remsimd.config.model import Config, FrontendConfig, FrontendType, SimSource
 from remsimd.eventscript import EventScript
+from remsimd.orchestrator import events as ionmesh_events
+from remsimd.rspro import events as remote
 from remsimd.sim.frontend import SlotStatus
 from remsimd.state import start
 from remsimd.store import Store
@@ -57,9 +59,9 @@ async def runs(folder: Path, count: int) -> list[str]:
 
 async def test_the_script_hears_each_cause_in_order_with_what_is_known(script: Path, tmp_path: Path) -> None:
     async with running(script) as bus:
-        bus.publish(ev.Assigned(CARD, "ionmesh"))
-        bus.publish(ev.RsproLinkChanged("server", "192.0.2.1:9998", True, ""))
-        bus.publish(ev.RsproStateChanged(ev.RsproState.WAIT_BANKD, ""))
+        bus.publish(ionmesh_events.Assigned(CARD, "ionmesh"))
+        bus.publish(remote.RsproLinkChanged("server", "192.0.2.1:9998", True, ""))
+        bus.publish(remote.RsproStateChanged(remote.RsproState.WAIT_BANKD, ""))
         bus.publish(ev.SimSwitching("primary", SimSource.REMOTE, "card"))
         found = await runs(tmp_path, 5)
     assert [run.splitlines()[0] for run in found] == [
@@ -85,8 +87,10 @@ async def test_the_script_hears_each_cause_in_order_with_what_is_known(script: P
 
 async def test_each_change_of_the_contacts_is_a_run_with_its_own_levels(script: Path, tmp_path: Path) -> None:
     async with running(script) as bus:
-        bus.publish(ev.SlotContactsChanged("primary", SlotStatus(True, vcc_present=True)))
-        bus.publish(ev.SlotContactsChanged("primary", SlotStatus(False, vcc_present=True, clk_active=False)))
+        bus.publish(remote.SlotContactsChanged("primary", SlotStatus(True, vcc_present=True)))
+        bus.publish(
+            remote.SlotContactsChanged("primary", SlotStatus(False, vcc_present=True, clk_active=False))
+        )
         found = await runs(tmp_path, 2)
     levels = [[line for line in run.splitlines() if "REMSIM_SIM" in line] for run in found]
     assert [run.splitlines()[0] for run in found] == ["event-modem-status"] * 2
@@ -106,8 +110,8 @@ async def test_a_script_that_hangs_is_ended_and_the_next_run_comes(
     )
     path.chmod(0o755)
     async with running(path) as bus:
-        bus.publish(ev.RsproLinkChanged("server", "192.0.2.1:9998", True, ""))
-        bus.publish(ev.RsproLinkChanged("server", "192.0.2.1:9998", False, ""))
+        bus.publish(remote.RsproLinkChanged("server", "192.0.2.1:9998", True, ""))
+        bus.publish(remote.RsproLinkChanged("server", "192.0.2.1:9998", False, ""))
         assert await runs(tmp_path, 1) == ["event-server-lost"]
 
 
@@ -116,6 +120,6 @@ async def test_a_script_that_is_not_there_is_an_error_of_this_part_alone(tmp_pat
     part = EventScript(str(tmp_path / "missing"), bus=bus, store=store, frontend=None)
     task = asyncio.create_task(part.run())
     await asyncio.sleep(0)
-    bus.publish(ev.RsproLinkChanged("server", "192.0.2.1:9998", True, ""))
+    bus.publish(remote.RsproLinkChanged("server", "192.0.2.1:9998", True, ""))
     with pytest.raises(FileNotFoundError, match="missing"):
         await task

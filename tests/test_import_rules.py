@@ -40,7 +40,7 @@ ONE_USER = {
     "pyudev": "modems.detect.udev",
     "gpiod": "remsimd.sim.gpio",
     "requests": "remsimd.httpsession",
-    "usb": "remsimd.sim.frontends.cardem_usb",
+    "ctypes": "remsimd.sim.frontends.usbfs",
 }
 VENDORS = ("fibocom", "quectel", "sierra")
 

@@ -8,6 +8,7 @@ from modems.facts import Identity, Registration, RegistrationState, Signal, Sim,
 from remsimd import events as ev
 from remsimd.config.model import Config, ModemConfig, Role, SimSource
 from remsimd.reducer import reduce
+from remsimd.rspro import events as remote
 from remsimd.state import State, configure, start
 
 CONFIG = Config(
@@ -68,7 +69,7 @@ def test_only_completed_switches_and_accepted_challenges_count_as_such(ok: bool)
     state = after(
         ev.SimSwitching("primary", SimSource.REMOTE, "card"),
         ev.SimSwitched("primary", SimSource.REMOTE if ok else SimSource.LOCAL, ok, "card", 2.0),
-        ev.Authenticated("primary", ok, 0x9000 if ok else 0x9862),
+        remote.Authenticated("primary", ok, 0x9000 if ok else 0x9862),
     )
     modem = state.modems["primary"]
     assert modem.sim_switching_to is None

@@ -92,3 +92,25 @@ def test_a_reload_replaces_only_what_is_made_from_something_else() -> None:
     virtual.run(story())
     assert log[:5] == ["a1 runs", "b1 runs", "c1 runs", "c1 stops", "b1 stops"]
     assert set(log[5:7]) == {"b2 runs", "d1 runs"}
+
+
+def test_a_part_whose_end_fails_is_ended_all_the_same() -> None:
+    log: list[str] = []
+
+    class Clumsy:
+        async def run(self) -> None:
+            log.append("runs")
+            try:
+                await asyncio.Event().wait()
+            finally:
+                raise OSError("what it wrote to is gone")
+
+    async def story() -> None:
+        supervisor = Supervisor(lambda event: None)
+        await supervisor.apply((Part("clumsy", 1, Clumsy),))
+        await asyncio.sleep(1)
+        async with asyncio.timeout(10):
+            await supervisor.stop()
+
+    virtual.run(story())
+    assert log == ["runs"]

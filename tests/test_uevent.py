@@ -127,6 +127,47 @@ async def test_the_kernel_itself_is_heard() -> None:
         pytest.skip(f"no kernel events here: {error}")
 
 
+class Kernel:
+    """A source whose datagrams are made up: from another sender, or lost because they were too many."""
+
+    family = socket.AF_NETLINK
+
+    def __init__(self, *answers: tuple[bytes, tuple[int, int]] | OSError) -> None:
+        self._answers = list(answers)
+        self._reader, self._writer = os.pipe()
+        os.write(self._writer, b"x" * len(answers))
+
+    def fileno(self) -> int:
+        return self._reader
+
+    def recvfrom(self, _: int) -> tuple[bytes, tuple[int, int]]:
+        os.read(self._reader, 1)
+        answer = self._answers.pop(0)
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    def close(self) -> None:
+        os.close(self._reader)
+        os.close(self._writer)
+
+
+async def test_only_the_kernel_is_believed_and_lost_events_are_told() -> None:
+    heard: list[str] = []
+    lost = asyncio.Event()
+    source = Kernel((PLUG, (4711, 1)), BlockingIOError(), OSError(105, "No buffer space"), (PLUG, (0, 1)))
+    done = asyncio.Event()
+
+    def hear(event: Uevent) -> None:
+        heard.append(event.subsystem)
+        done.set()
+
+    async with uevents(hear, on_loss=lost.set, open_source=lambda: source):  # type: ignore[arg-type,return-value] # as much of a socket as is used
+        await asyncio.wait_for(done.wait(), DEADLINE_S)
+    assert heard == ["tty"]
+    assert lost.is_set()
+
+
 async def test_an_event_between_looking_and_waiting_is_not_lost() -> None:
     async with following() as (finder, bus):
         await finder.places(CONFIG)

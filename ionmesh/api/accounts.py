@@ -20,8 +20,8 @@ from ionmesh.api.admin_schemas import (
 from ionmesh.api.prefix import API_PREFIX
 from ionmesh.api.routing import Call, Routes, changed
 from ionmesh.errors import Conflict, InvalidRequest, NotFound
-from ionmesh.models import ApiKey, Scope
-from ionmesh.services import audit, keys, tenants, users
+from ionmesh.models import ApiKey, Scope, Tenant
+from ionmesh.services import keys, second_factor, tenants, users
 
 routes = Routes(Blueprint("accounts", __name__, url_prefix=API_PREFIX))
 
@@ -41,8 +41,9 @@ def list_tenants(call: Call) -> dict[str, Any]:
 def create_tenant(call: Call, body: TenantBody) -> dict[str, Any]:
     """Create a tenant with its first admin key, whose text is shown this once."""
     with call.database.write() as session:
-        tenant = tenants.create(session, **body.model_dump() | {"name": body.name or body.slug}, now=call.now)
-        key, text = _issue(call, session, tenant.tenant_id, KeyBody(name="first", scopes=[Scope.ADMIN]))
+        values = body.model_dump() | {"name": body.name or body.slug}
+        tenant = tenants.create(session, **values, now=call.now, actor=call.actor)
+        key, text = _issue(call, session, tenant, KeyBody(name="first", scopes=[Scope.ADMIN]))
     return {"tenant": present.tenant(tenant), "key": present.key(key), "secret": text}
 
 
@@ -84,7 +85,7 @@ def create_key(call: Call, body: KeyBody) -> dict[str, Any]:
     if body.expires_at is not None and body.expires_at <= call.now:
         raise InvalidRequest("bad_expires_at", "expires_at is in the past")
     with call.database.write() as session:
-        key, text = _issue(call, session, call.tenant_id, body)
+        key, text = _issue(call, session, tenants.find(session, call.tenant_id), body)
     return {"key": present.key(key), "secret": text}
 
 
@@ -96,10 +97,8 @@ def rotate_key(call: Call, body: RotateBody, key_id: int) -> dict[str, Any]:
         old = keys.find(session, call.tenant_id, key_id)
         for scope in old.scopes:
             call.caller.require(Scope(scope))
-        key, text = keys.rotate(
-            session, old, overlap=overlap, now=call.now, pepper=call.run.config.key_pepper
-        )
-        _note(call, session, "key_rotated", old, successor=key.prefix)
+        pepper = call.run.config.key_pepper
+        key, text = keys.rotate(session, old, overlap=overlap, now=call.now, pepper=pepper, actor=call.actor)
     call.run.keyring.forget()
     return {"key": present.key(key), "secret": text}
 
@@ -108,8 +107,8 @@ def rotate_key(call: Call, body: RotateBody, key_id: int) -> dict[str, Any]:
 def revoke_key(call: Call, key_id: int) -> dict[str, Any]:
     """End an API key."""
     with call.database.write() as session:
-        key = keys.revoke(session, keys.find(session, call.tenant_id, key_id).prefix, call.now)
-        _note(call, session, "key_revoked", key)
+        key = keys.find(session, call.tenant_id, key_id)
+        keys.revoke(session, key, call.now, call.actor)
     call.run.keyring.forget()
     return {"key": present.key(key)}
 
@@ -138,6 +137,15 @@ def change_user(call: Call, body: UserChange, user_id: int) -> dict[str, Any]:
     return {"user": present.user(user)}
 
 
+@routes.delete("/users/<int:user_id>/second-factor")
+def reset_second_factor(call: Call, user_id: int) -> dict[str, Any]:
+    """Turn off the second factor of a user who lost it; signing in asks for the password alone then."""
+    with call.database.write() as session:
+        user = users.find(session, call.tenant_id, user_id)
+        second_factor.disable(session, user, call.actor, call.now)
+    return {"message": "Second factor turned off"}
+
+
 @routes.delete("/users/<int:user_id>")
 def delete_user(call: Call, user_id: int) -> dict[str, Any]:
     """Delete a user."""
@@ -152,27 +160,14 @@ def _visible(call: Call, tenant_id: int) -> int:
     return tenant_id
 
 
-def _issue(call: Call, session: Session, tenant_id: int, body: KeyBody) -> tuple[ApiKey, str]:
-    key, text = keys.issue(
+def _issue(call: Call, session: Session, tenant: Tenant, body: KeyBody) -> tuple[ApiKey, str]:
+    return keys.issue(
         session,
-        tenants.find(session, tenant_id),
+        tenant,
         name=body.name,
         scopes=body.scopes,
         now=call.now,
         expires_at=body.expires_at,
         pepper=call.run.config.key_pepper,
-    )
-    _note(call, session, "key_created", key, scopes=key.scopes)
-    return key, text
-
-
-def _note(call: Call, session: Session, action: str, key: ApiKey, **details: object) -> None:
-    audit.record(
-        session,
-        tenant_id=key.tenant_id,
         actor=call.actor,
-        action=action,
-        subject=f"key {key.prefix}",
-        now=call.now,
-        **details,
     )

@@ -9,12 +9,11 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from ionmesh.api.schemas import JsonObject, MccMnc, PageQuery, RsproId, Text64, storable
 from ionmesh.models import Balancing, BankStatus, CardType, EventType, MappingMode, Role, RoutingMode, Scope
+from ionmesh.services import users
+from ionmesh.services.tags import TAGS_MAX
 
-_EMAIL = r"^[^@\s]{1,64}@[A-Za-z0-9.-]{1,189}$"
 _TIME = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 _KEY_OVERLAP_MAX_S = 604_800
-# argon2 would take a longer one too, but somebody has to type it.
-_PASSWORD_MAX = 256
 
 
 def _known_timezone(name: str) -> str:
@@ -25,15 +24,24 @@ def _known_timezone(name: str) -> str:
     return name
 
 
+def _each_once(tags: list[str]) -> list[str]:
+    return list(dict.fromkeys(tags))
+
+
 Name = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(storable)]
 LongName = Annotated[str, Field(max_length=255), AfterValidator(storable)]
 Endpoint = Annotated[str, Field(max_length=255)]
 Network = Annotated[str, Field(pattern=r"^[0-9]{5,6}$")]
-Email = Annotated[str, Field(max_length=254, pattern=_EMAIL), AfterValidator(storable)]
-Password = Annotated[str, Field(min_length=12, max_length=_PASSWORD_MAX), AfterValidator(storable)]
+Email = Annotated[str, Field(max_length=254, pattern=users.ADDRESS_PATTERN), AfterValidator(storable)]
+Password = Annotated[
+    str,
+    Field(min_length=users.PASSWORD_MIN, max_length=users.PASSWORD_MAX),
+    AfterValidator(storable),
+]
 TimeOfDay = Annotated[str, Field(pattern=_TIME)]
 TimeZone = Annotated[str, Field(max_length=64), AfterValidator(_known_timezone)]
 Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,32}$")]
+Tags = Annotated[list[Tag], Field(max_length=TAGS_MAX), AfterValidator(_each_once)]
 Priority = Annotated[int, Field(ge=0, le=100_000)]
 Seconds = Annotated[int, Field(ge=1, le=315_360_000)]
 
@@ -57,7 +65,7 @@ class Change(Strict):
 class ClientChange(Change):
     """PATCH clients/<id>; null takes notes or interval away."""
 
-    tags: Annotated[list[Tag], Field(max_length=32)] = []
+    tags: Tags = []
     notes: Annotated[Annotated[str, Field(max_length=1024)] | None, AfterValidator(storable)] = None
     heartbeat_interval_s: Annotated[int, Field(ge=10, le=900)] | None = None
 
@@ -200,7 +208,7 @@ class UserChange(Change):
     name: LongName = ""
     role: Role = Role.VIEWER
     enabled: bool = True
-    password: Password = "-" * 12
+    password: Password = "-" * users.PASSWORD_MIN
 
 
 class WebhookBody(Strict):

@@ -28,7 +28,7 @@ def list_allowances(call: Call) -> dict[str, Any]:
 def show_sim_traffic(call: Call, query: DailyQuery, sim: str) -> dict[str, Any]:
     """List the traffic of a SIM, its ICCID or bank_id/slot_id, by day (UTC), oldest first."""
     with call.database.read() as session:
-        if not allowance.is_known(session, call.tenant_id, sim):
+        if "\0" in sim or not allowance.is_known(session, call.tenant_id, sim):
             raise NotFound("no_sim", "nothing is known of such a SIM")
         rows = allowance.daily(session, call.tenant_id, sim, call.now, query.days)
     return {"days": [{"day": day.isoformat(), "rx_bytes": rx, "tx_bytes": tx} for day, rx, tx in rows]}

@@ -67,7 +67,7 @@ def change_client(call: Call, body: ClientChange, client_id: str) -> dict[str, A
 def show_client_log(call: Call, query: AuditQuery, client_id: str) -> dict[str, Any]:
     """List what the audit log has about a client, newest first."""
     with call.database.read() as session:
-        clients.find_active(session, call.tenant_id, client_id)
+        clients.find_latest(session, call.tenant_id, client_id)
         page, total = audit.entries(
             session,
             call.tenant_id,

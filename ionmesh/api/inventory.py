@@ -131,8 +131,8 @@ def delete_card(call: Call, bank_id: int, slot_id: int) -> dict[str, Any]:
 def list_pools(call: Call) -> dict[str, Any]:
     """List the KI pools, by name."""
     with call.database.read() as session:
-        rows = [_pool(session, pool) for pool in pools.listed(session, call.tenant_id)]
-    return {"pools": rows}
+        rows = pools.usage(session, call.tenant_id)
+    return {"pools": [present.pool(pool, used) for pool, used in rows]}
 
 
 @routes.post("/ki-proxy-pools", PoolBody, 201)
@@ -185,4 +185,4 @@ def delete_pool(call: Call, pool_id: int) -> dict[str, Any]:
 
 
 def _pool(session: Session, pool: KiPool) -> dict[str, Any]:
-    return present.pool(pool, pools.used(session, pool), pools.capacity(pool))
+    return present.pool(pool, pools.used(session, pool))

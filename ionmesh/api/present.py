@@ -23,6 +23,7 @@ from ionmesh.models import (
     Webhook,
     WebhookDelivery,
 )
+from ionmesh.services import pools
 from ionmesh.services.assignment import describe
 
 _IDENTITIES = ("iccid", "imsi", "physical_iccid", "physical_imsi")
@@ -115,8 +116,9 @@ def card(card: SimCard, pool_name: str | None, *, masked: bool) -> dict[str, Any
     return _identities(document, masked)
 
 
-def pool(pool: KiPool, used: int, capacity: int) -> dict[str, Any]:
-    """Return a KI pool with how full it is."""
+def pool(pool: KiPool, used: int) -> dict[str, Any]:
+    """Return a KI pool with how full it is; `used` is how many of its virtual SIMs are assigned."""
+    capacity = pools.capacity(pool)
     return {
         "pool_id": pool.pool_id,
         "pool_name": pool.pool_name,

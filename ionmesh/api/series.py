@@ -13,7 +13,7 @@ from ionmesh.api.prefix import API_PREFIX
 from ionmesh.api.routing import Call, Routes
 from ionmesh.api.watch_schemas import SeriesQuery, TagsBody
 from ionmesh.errors import InvalidRequest
-from ionmesh.services import clients, health, holdings, inventory, notes, series
+from ionmesh.services import clients, health, holdings, inventory, series, tags
 from ionmesh.services.holdings import Holding
 
 _USUAL_SPAN = timedelta(days=1)
@@ -30,7 +30,7 @@ def show_series(call: Call, query: SeriesQuery, client_id: str) -> dict[str, Any
         raise InvalidRequest("bad_range", "since must be before until")
     metrics = query.metrics.split(",")
     with call.database.read() as session:
-        clients.find_active(session, call.tenant_id, client_id)
+        clients.find_latest(session, call.tenant_id, client_id)
         found = series.read(session, call.tenant_id, client_id, metrics, since, until, query.points)
     return {"series": asdict(found)}
 
@@ -39,7 +39,7 @@ def show_series(call: Call, query: SeriesQuery, client_id: str) -> dict[str, Any
 def show_client_history(call: Call, client_id: str) -> dict[str, Any]:
     """List which slots a client had, the latest first."""
     with call.database.read() as session:
-        clients.find_active(session, call.tenant_id, client_id)
+        clients.find_latest(session, call.tenant_id, client_id)
         rows = holdings.of_client(session, call.tenant_id, client_id)
     return {"history": [_holding(held) for held in rows]}
 
@@ -65,14 +65,14 @@ def show_health(call: Call) -> dict[str, Any]:
 def list_tags(call: Call) -> dict[str, Any]:
     """List the tags in use and how many clients have each."""
     with call.database.read() as session:
-        return {"tags": notes.tags(session, call.tenant_id)}
+        return {"tags": tags.in_use(session, call.tenant_id)}
 
 
 @routes.post("/tags", TagsBody)
 def change_tags(call: Call, body: TagsBody) -> dict[str, Any]:
     """Add and remove tags of many clients at once."""
     with call.database.write() as session:
-        number = notes.change_tags(
+        number = tags.change(
             session,
             call.tenant_id,
             body.client_ids,

@@ -32,13 +32,14 @@ def event_stream(call: Call, after: int | None, also: Callable[[], str] = _nothi
     """Return a response that sends the tenant's events behind `after`, or from now on.
 
     `also` returns messages to send beside them and is asked after each event and every few seconds. Raises
-    TooManyRequests when this process has as many streams as it may.
+    TooManyRequests when this process has as many streams as it may, OperationalError.
     """
+    if after is None:
+        after = call.run.feed.newest(call.tenant_id)
+    # Last, as only the end of the response gives the place back.
     places = call.run.streams
     if not places.take():
         raise TooManyRequests(_RETRY_S)
-    if after is None:
-        after = call.run.feed.newest(call.tenant_id)
     response = Response(_follow(call, after, also), mimetype="text/event-stream")
     response.headers["X-Accel-Buffering"] = "no"
     response.call_on_close(places.give_back)

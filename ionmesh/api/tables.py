@@ -5,15 +5,26 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from flask import Response
 
+# Rows fetched at once: a table is as long as a fleet is large.
+_PAGE = 500
 # Spreadsheet programs take cells that begin so for formulas.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 Row = Mapping[str, Any]
+
+
+def whole(page: Callable[[int, int], tuple[Sequence[Row], int]]) -> Iterator[Row]:
+    """Return all rows of a table; `page` takes an offset and a limit, and returns rows and their total."""
+    offset, total = 0, 1
+    while offset < total:
+        rows, total = page(offset, _PAGE)
+        yield from rows
+        offset += _PAGE
 
 
 def as_json(rows: Iterable[Row], name: str) -> Response:

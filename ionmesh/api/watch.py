@@ -9,15 +9,14 @@ from flask import Blueprint, Response, request
 
 from ionmesh.api import present, tables
 from ionmesh.api.admin_schemas import AuditQuery, EventsQuery, ExportQuery
-from ionmesh.api.prefix import API_PREFIX
+from ionmesh.api.prefix import API_PREFIX, NUMBER_MAX
 from ionmesh.api.routing import Call, Routes
 from ionmesh.api.stream import event_stream
+from ionmesh.api.tables import Row
 from ionmesh.errors import InvalidRequest
 from ionmesh.services import audit, clients, events, inventory
 from ionmesh.services.clients import ClientFilter
 from ionmesh.services.inventory import SlotFilter
-
-_PAGE = 500
 
 routes = Routes(Blueprint("watch", __name__, url_prefix=API_PREFIX))
 
@@ -52,9 +51,7 @@ def list_events(call: Call, query: EventsQuery) -> dict[str, Any]:
 def stream_events(call: Call, query: EventsQuery) -> Response:
     """Send events as they happen (server-sent events), from Last-Event-ID or `after` on."""
     presented = request.headers.get("Last-Event-ID", "")
-    if presented and not (presented.isascii() and presented.isdigit() and len(presented) < 10):
-        raise InvalidRequest("bad_last_event_id", "Last-Event-ID is not an event's number")
-    return event_stream(call, int(presented) if presented else query.after)
+    return event_stream(call, _event_number(presented) if presented else query.after)
 
 
 @routes.get("/export.json", ExportQuery)
@@ -69,19 +66,27 @@ def export_csv(call: Call, query: ExportQuery) -> Response:
     return tables.as_csv(_rows(call, query), query.what)
 
 
-def _rows(call: Call, query: ExportQuery) -> Iterator[dict[str, Any]]:
-    offset, total = 0, 1
-    while offset < total:
+def _event_number(text: str) -> int:
+    digits = text.isascii() and text.isdigit() and len(text) <= len(str(NUMBER_MAX))
+    if not digits or int(text) > NUMBER_MAX:
+        raise InvalidRequest("bad_last_event_id", "Last-Event-ID is not an event's number")
+    return int(text)
+
+
+def _rows(call: Call, query: ExportQuery) -> Iterator[Row]:
+    def clients_page(offset: int, limit: int) -> tuple[list[Row], int]:
+        interval_s = call.run.config.heartbeat_interval_s
         with call.database.read() as session:
-            if query.what == "clients":
-                profiles, total = clients.list_active(
-                    session, call.tenant_id, ClientFilter(), offset=offset, limit=_PAGE
-                )
-                interval_s = call.run.config.heartbeat_interval_s
-                yield from [present.client(profile, interval_s, masked=call.masked) for profile in profiles]
-            else:
-                slots, total = inventory.list_slots(
-                    session, call.tenant_id, SlotFilter(), offset=offset, limit=_PAGE
-                )
-                yield from [present.slot(slot, masked=call.masked) for slot in slots]
-        offset += _PAGE
+            page, total = clients.list_active(
+                session, call.tenant_id, ClientFilter(), offset=offset, limit=limit
+            )
+            return [present.client(profile, interval_s, masked=call.masked) for profile in page], total
+
+    def slots_page(offset: int, limit: int) -> tuple[list[Row], int]:
+        with call.database.read() as session:
+            page, total = inventory.list_slots(
+                session, call.tenant_id, SlotFilter(), offset=offset, limit=limit
+            )
+        return [present.slot(slot, masked=call.masked) for slot in page], total
+
+    return tables.whole(clients_page if query.what == "clients" else slots_page)

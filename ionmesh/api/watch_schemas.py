@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, Field
 
-from ionmesh.api.admin_schemas import Change, Name, Strict, Tag
+from ionmesh.api.admin_schemas import Change, Name, Strict, Tags
 from ionmesh.api.schemas import ClientId, PageQuery, storable
 from ionmesh.models import AlertKind, Severity, SignalMetric
 from ionmesh.services.allowance import BILLING_DAY_MAX
@@ -46,8 +46,8 @@ class TagsBody(Strict):
     """POST tags."""
 
     client_ids: Annotated[list[ClientId], Field(min_length=1, max_length=1000)]
-    add: list[Tag] = Field(default_factory=list, max_length=32)
-    remove: list[Tag] = Field(default_factory=list, max_length=32)
+    add: Tags = Field(default_factory=list)
+    remove: Tags = Field(default_factory=list)
 
 
 class AlertsQuery(PageQuery):

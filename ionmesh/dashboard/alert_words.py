@@ -12,7 +12,7 @@ from ionmesh.dashboard.gate import Visit
 from ionmesh.dashboard.i18n import mark, translate
 from ionmesh.dashboard.shapes import span
 from ionmesh.models import Alert, AlertKind, AlertRule, Severity, SignalMetric
-from ionmesh.services import allowance
+from ionmesh.services import alert_rules, allowance
 
 _KINDS = {
     AlertKind.CLIENT_OFFLINE: mark("Client offline"),
@@ -35,6 +35,13 @@ _SEVERITIES = {
     "error": mark("Error"),
     "critical": mark("Critical"),
 }
+_THRESHOLDS = {
+    AlertKind.CLIENT_OFFLINE: mark("Seconds without a heartbeat"),
+    AlertKind.SIGNAL_BELOW: mark("%(figure)s in %(unit)s"),
+    AlertKind.POOL_UTILISATION_ABOVE: mark("Per cent of the pool in use"),
+    AlertKind.AUTH_FAILURES: mark("Refused challenges within the window"),
+    AlertKind.ALLOWANCE_REACHED: mark("Per cent of the allowance"),
+}
 # Kinds whose subject is a client.
 _OF_CLIENTS = frozenset({AlertKind.CLIENT_OFFLINE, AlertKind.SIGNAL_BELOW, AlertKind.AUTH_FAILURES})
 
@@ -46,7 +53,12 @@ def shown(session: Session, visit: Visit, alerts: Iterable[Alert]) -> list[dict[
     if any(alert.kind is AlertKind.ALLOWANCE_REACHED for alert in listed):
         usages = allowance.limited_usage(session, visit.tenant_id, visit.call.now)
         sims = {f"allowance {usage.allowance_id}": _sim(usage.sim, visit) for usage in usages}
-    return [_shown(alert, sims) for alert in listed]
+    units: Mapping[int | None, str] = {}
+    if any(alert.kind is AlertKind.SIGNAL_BELOW for alert in listed):
+        rules = alert_rules.listed(session, visit.tenant_id)
+        units = {rule.rule_id: _SIGNALS[rule.signal][1] for rule in rules if rule.signal is not None}
+    # Of a rule that is gone nobody knows which signal it looked at.
+    return [_shown(alert, sims, units.get(alert.rule_id, "")) for alert in listed]
 
 
 def by_urgency(alert: Alert) -> tuple[bool, int]:
@@ -58,7 +70,7 @@ def _sim(sim: str, visit: Visit) -> str:
     return f"SIM {allowance.masked(sim) if visit.call.masked else sim}"
 
 
-def _shown(alert: Alert, sims: Mapping[str, str]) -> dict[str, Any]:
+def _shown(alert: Alert, sims: Mapping[str, str], unit: str) -> dict[str, Any]:
     look, word = severity(alert.severity.value)
     return {
         "alert_id": alert.alert_id,
@@ -69,7 +81,7 @@ def _shown(alert: Alert, sims: Mapping[str, str]) -> dict[str, Any]:
         "subject": alert.subject,
         "name": sims.get(alert.subject, alert.subject),
         "client_id": alert.subject if alert.kind in _OF_CLIENTS else None,
-        "value": _figure(alert.kind, alert.value),
+        "value": _figure(alert.kind, alert.value, unit),
         "fired_at": alert.fired_at,
         "resolved_at": alert.resolved_at,
         "acknowledged_at": alert.acknowledged_at,
@@ -92,6 +104,15 @@ def signals() -> list[tuple[str, str]]:
     return [(metric.value, f"{name} ({unit})") for metric, (name, unit) in _SIGNALS.items()]
 
 
+def threshold_of(rule: AlertRule) -> str | None:
+    """Return what a rule's threshold counts, and in which unit; None: its kind has none."""
+    text = _THRESHOLDS.get(rule.kind)
+    if text is None:
+        return None
+    figure, unit = _SIGNALS[rule.signal] if rule.signal is not None else ("", "")
+    return translate(text).replace("%(figure)s", figure).replace("%(unit)s", unit)
+
+
 def condition(rule: AlertRule) -> str:
     """Return what a rule looks for, as a few words."""
     text = f"{translate(_KINDS[rule.kind])} {_threshold(rule)}".strip()
@@ -111,11 +132,11 @@ def _threshold(rule: AlertRule) -> str:
     return f"≥ {_figure(rule.kind, rule.threshold)}"
 
 
-def _figure(kind: AlertKind, value: float | None) -> str:
+def _figure(kind: AlertKind, value: float | None, unit: str = "") -> str:
     if value is None or kind is AlertKind.BANK_DOWN:
         return ""
     if kind is AlertKind.CLIENT_OFFLINE:
         return span(timedelta(seconds=value))
     if kind in (AlertKind.POOL_UTILISATION_ABOVE, AlertKind.ALLOWANCE_REACHED):
         return f"{value:.0f} %"
-    return f"{value:g} dBm" if kind is AlertKind.SIGNAL_BELOW else f"{value:g}"
+    return f"{value:g} {unit}".rstrip()

@@ -40,7 +40,7 @@ def alerts(visit: Visit) -> str:
         mutes=mutes,
         kinds=alert_words.alert_kinds(),
         signals=alert_words.signals(),
-        severities=[(severity.value, alert_words.severity(severity.value)[1]) for severity in Severity],
+        severities=_severities(),
     )
 
 
@@ -58,6 +58,23 @@ def alert_history(visit: Visit) -> str:
         )
         rows = alert_words.shown(session, visit, over)
     return render_template("alert_history.html", alerts=rows, listing=replace(shown, total=total))
+
+
+@pages.get("/alerts/rules/<int:rule_id>", Role.ADMIN)
+def alert_rule(visit: Visit, rule_id: int) -> str:
+    """Show a rule to be changed."""
+    with visit.database.read() as session:
+        rule = alert_rules.find(session, visit.tenant_id, rule_id)
+    lowest, highest = alert_rules.THRESHOLDS[rule.kind]
+    return render_template(
+        "alert_rule.html",
+        rule=rule,
+        condition=alert_words.condition(rule),
+        threshold_of=alert_words.threshold_of(rule),
+        lowest=lowest,
+        highest=highest,
+        severities=_severities(),
+    )
 
 
 @pages.post("/alerts/<int:alert_id>/acknowledge", Role.OPERATOR)
@@ -117,6 +134,10 @@ def delete_rule(visit: Visit, rule_id: int) -> Done:
     """Delete a rule; its alerts end."""
     api.delete_rule(visit.call, rule_id)
     return Done(to("alerts"), "deleted")
+
+
+def _severities() -> list[tuple[str, str]]:
+    return [(severity.value, alert_words.severity(severity.value)[1]) for severity in Severity]
 
 
 def _hours(least: int = 1) -> timedelta:

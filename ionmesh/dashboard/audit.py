@@ -26,8 +26,8 @@ def audit_log(visit: Visit) -> str:
         page, total = service.entries(
             session,
             visit.tenant_id,
-            action=filters.get("action", "").replace("\0", "") or None,
-            subject=filters.get("subject", "").replace("\0", "") or None,
+            action=filters.get("action"),
+            subject=filters.get("subject"),
             offset=shown.offset,
             limit=shown.per_page,
         )

@@ -17,14 +17,13 @@ from ionmesh.errors import NotFound
 from ionmesh.models import SimCard, Slot
 from ionmesh.services import allowance, holdings, inventory, occupancy
 from ionmesh.services.occupancy import Place
-from ionmesh.services.sampling import sim_of
+from ionmesh.services.sampling import day_of, sim_of
 
 VIEWS = ("state", "handovers", "traffic")
 _HANDOVERS_IN = timedelta(days=30)
 _HISTORY_SHOWN = 50
 _DAYS_SHOWN = 28
 _HEAT_LEVELS = 4
-_EPOCH = date(1970, 1, 1)
 
 
 @pages.get("/banks")
@@ -95,9 +94,9 @@ def _heat(visit: Visit, session: Session, bank_id: int, view: str) -> Mapping[in
     if view == "handovers":
         return occupancy.handovers(session, visit.tenant_id, bank_id, visit.call.now - _HANDOVERS_IN)
     if view == "traffic":
-        today = visit.call.now.astimezone(UTC).date()
-        first = (allowance.period_start(1, today) - _EPOCH).days
-        return occupancy.traffic(session, visit.tenant_id, bank_id, first)
+        now = visit.call.now
+        first_day = day_of(now) - now.astimezone(UTC).day + 1
+        return occupancy.traffic(session, visit.tenant_id, bank_id, first_day)
     return {}
 
 
@@ -109,7 +108,8 @@ def _slot(visit: Visit, session: Session, bank_id: int, slot_id: int) -> dict[st
     occupied = next(iter(occupancy.places(session, visit.tenant_id, [bank_id], slot_id)))
     card = session.get(SimCard, place)
     letter = slots.letter(occupied)
-    daily = _daily(session, visit, sim_of(found.iccid, *place))
+    sim = sim_of(found.iccid, *place)
+    daily = allowance.daily(session, visit.tenant_id, sim, visit.call.now, _DAYS_SHOWN)
     return present.slot(found, masked=visit.call.masked) | {
         "look": letter,
         "state": slots.names()[letter],
@@ -119,14 +119,6 @@ def _slot(visit: Visit, session: Session, bank_id: int, slot_id: int) -> dict[st
         "daily": _bars(daily),
         "month": sum(received + sent for _day, received, sent in daily),
     }
-
-
-def _daily(session: Session, visit: Visit, sim: str) -> list[tuple[date, int, int]]:
-    try:
-        return allowance.daily(session, visit.tenant_id, sim, visit.call.now, _DAYS_SHOWN)
-    except NotFound:
-        # No traffic was ever counted for it.
-        return []
 
 
 def _bars(daily: list[tuple[date, int, int]]) -> list[dict[str, Any]]:

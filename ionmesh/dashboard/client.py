@@ -17,7 +17,7 @@ from ionmesh.dashboard.forms import form_as, text
 from ionmesh.dashboard.gate import Done, Visit, pages, to
 from ionmesh.dashboard.listing import number
 from ionmesh.models import ID_MAX, ID_MIN, MappingMode, ProfileStatus, Role, ServiceProfile
-from ionmesh.services import alerts, allocation, audit, events, holdings, inventory, notes, policies
+from ionmesh.services import alerts, allocation, audit, events, holdings, inventory, policies, tags
 from ionmesh.services import clients as service
 from ionmesh.services.commands import CommandType
 
@@ -53,7 +53,7 @@ def client(visit: Visit, client_id: str) -> str:
             mute=next((mute for mute in mutes if mute.subject == client_id), None),
             reason=_reason(session, visit, profile),
             held=holdings.of_client(session, visit.tenant_id, client_id, limit=_ASSIGNMENTS_SHOWN),
-            tags=list(notes.tags(session, visit.tenant_id)),
+            tags=list(tags.in_use(session, visit.tenant_id)),
         )
 
 

@@ -13,7 +13,8 @@ from ionmesh.dashboard.forms import member, query
 from ionmesh.dashboard.gate import Visit, pages
 from ionmesh.models import ID_MAX, ID_MIN, MappingMode, ServiceProfile
 from ionmesh.services import clients as service
-from ionmesh.services import inventory, notes
+from ionmesh.services import inventory
+from ionmesh.services import tags as tag_service
 from ionmesh.services.clients import ClientFilter, ClientOrder
 from ionmesh.services.health import Health
 
@@ -35,10 +36,10 @@ def clients(visit: Visit) -> str:
             limit=shown.per_page,
             order=ClientOrder(shown.sort),
             descending=shown.descending,
-            also=[notes.tagged(session, filters["tag"])] if "tag" in filters else [],
+            also=[tag_service.tagged(session, filters["tag"])] if "tag" in filters else [],
         )
         rows = [row(visit, profile) for profile in page]
-        tags = notes.tags(session, visit.tenant_id)
+        tags = tag_service.in_use(session, visit.tenant_id)
         banks = inventory.list_banks(session, visit.tenant_id)
     return render_template(
         "clients.html",
@@ -57,7 +58,7 @@ def wanted(visit: Visit) -> ClientFilter:
     filters = query(*_FILTERS)
     return ClientFilter(
         mapping_mode=member(MappingMode, filters.get("mode")),
-        text=filters.get("q", "").replace("\0", "") or None,
+        text=filters.get("q"),
         identities=not visit.call.masked,
         bank_id=listing.number("bank", ID_MIN, ID_MAX),
         health=member(Health, filters.get("state")),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 from flask import Response
@@ -10,6 +10,7 @@ from flask import Response
 from ionmesh.api import alerts as alerts_api
 from ionmesh.api import allowances, present, tables
 from ionmesh.api.prefix import NUMBER_MAX
+from ionmesh.api.tables import Row
 from ionmesh.api.watch_schemas import AlertsQuery
 from ionmesh.dashboard import listing
 from ionmesh.dashboard.clients import row, wanted
@@ -17,12 +18,11 @@ from ionmesh.dashboard.forms import query
 from ionmesh.dashboard.gate import Visit, pages
 from ionmesh.errors import Forbidden, NotFound
 from ionmesh.models import ID_MAX, ID_MIN, Role
-from ionmesh.services import audit, clients, events, inventory, keys, notes, pools, users, webhooks
+from ionmesh.services import audit, clients, events, inventory, keys, pools, tags, users, webhooks
 from ionmesh.services.inventory import SlotFilter
 
-Rows = Iterator[Mapping[str, Any]]
+Rows = Iterator[Row]
 
-_PAGE = 500
 # Older ones are of no interest or thrown away.
 _EVENTS_MOST = 5000
 _FORMS = {"csv": tables.as_csv, "json": tables.as_json}
@@ -42,55 +42,56 @@ def export_table(visit: Visit, what: str, form: str) -> Response:
 
 def _clients(visit: Visit) -> Rows:
     tag = query("tag").get("tag")
-    offset, total = 0, 1
-    while offset < total:
+
+    def page(offset: int, limit: int) -> tuple[list[Row], int]:
         with visit.database.read() as session:
-            page, total = clients.list_active(
+            profiles, total = clients.list_active(
                 session,
                 visit.tenant_id,
                 wanted(visit),
                 offset=offset,
-                limit=_PAGE,
-                also=[notes.tagged(session, tag)] if tag else [],
+                limit=limit,
+                also=[tags.tagged(session, tag)] if tag else [],
             )
-            for profile in page:
-                document = row(visit, profile)
-                yield document | {"health": document["health"].name}
-        offset += _PAGE
+            rows = [row(visit, profile) for profile in profiles]
+        return [shown | {"health": shown["health"].name} for shown in rows], total
+
+    return tables.whole(page)
 
 
 def _slots(visit: Visit) -> Rows:
     chosen = SlotFilter(bank_id=listing.number("bank", ID_MIN, ID_MAX))
-    offset, total = 0, 1
-    while offset < total:
+
+    def page(offset: int, limit: int) -> tuple[list[Row], int]:
         with visit.database.read() as session:
-            page, total = inventory.list_slots(session, visit.tenant_id, chosen, offset=offset, limit=_PAGE)
-            yield from [present.slot(slot, masked=visit.call.masked) for slot in page]
-        offset += _PAGE
+            slots, total = inventory.list_slots(session, visit.tenant_id, chosen, offset=offset, limit=limit)
+        return [present.slot(slot, masked=visit.call.masked) for slot in slots], total
+
+    return tables.whole(page)
 
 
 def _pools(visit: Visit) -> Rows:
     with visit.database.read() as session:
-        for pool in pools.listed(session, visit.tenant_id):
-            document = present.pool(pool, pools.used(session, pool), pools.capacity(pool))
+        for pool, used in pools.usage(session, visit.tenant_id):
+            document = present.pool(pool, used)
             yield document | document.pop("utilization")
 
 
 def _alerts(visit: Visit) -> Rows:
-    yield from _alerts_that_are(visit, "firing")
+    return _alerts_that_are(visit, "firing")
 
 
 def _ended_alerts(visit: Visit) -> Rows:
-    yield from _alerts_that_are(visit, "resolved")
+    return _alerts_that_are(visit, "resolved")
 
 
 def _alerts_that_are(visit: Visit, state: Literal["firing", "resolved"]) -> Rows:
-    page, total = 1, 1
-    while (page - 1) * _PAGE < total:
-        wish = AlertsQuery(page=page, per_page=_PAGE, state=state)
+    def page(offset: int, limit: int) -> tuple[list[Row], int]:
+        wish = AlertsQuery(page=offset // limit + 1, per_page=limit, state=state)
         answer: Any = alerts_api.list_alerts(visit.call, wish)
-        yield from answer["alerts"]
-        total, page = answer["total"], page + 1
+        return answer["alerts"], answer["total"]
+
+    return tables.whole(page)
 
 
 def _rules(visit: Visit) -> Rows:
@@ -105,24 +106,25 @@ def _allowance(visit: Visit) -> Rows:
 
 def _audit(visit: Visit) -> Rows:
     filters = query("subject", "action")
-    offset, total = 0, 1
-    while offset < total:
+
+    def page(offset: int, limit: int) -> tuple[list[Row], int]:
         with visit.database.read() as session:
-            page, total = audit.entries(
+            entries, total = audit.entries(
                 session,
                 visit.tenant_id,
                 action=filters.get("action"),
                 subject=filters.get("subject"),
                 offset=offset,
-                limit=_PAGE,
+                limit=limit,
             )
-            yield from [present.audit_entry(entry) for entry in page]
-        offset += _PAGE
+        return [present.audit_entry(entry) for entry in entries], total
+
+    return tables.whole(page)
 
 
 def _events(visit: Visit) -> Rows:
     with visit.database.read() as session:
-        client_id = query("client").get("client", "").replace("\0", "") or None
+        client_id = query("client").get("client")
         rows = events.latest(session, visit.tenant_id, client_id=client_id, limit=_EVENTS_MOST)
         yield from [present.event(event) for event in rows]
 

@@ -37,8 +37,8 @@ def text(name: str) -> str:
 
 
 def query(*names: str) -> Mapping[str, str]:
-    """Return those parameters of the query string that have a value."""
-    found = {name: request.args.get(name, "").strip() for name in names}
+    """Return those parameters of the query string that have a value, without NUL, which no column holds."""
+    found = {name: request.args.get(name, "").replace("\0", "").strip() for name in names}
     return {name: value for name, value in found.items() if value}
 
 

@@ -20,15 +20,13 @@ from ionmesh.dashboard import cookies, csrf
 from ionmesh.db import Database, confined
 from ionmesh.errors import Forbidden, Unauthorized
 from ionmesh.models import Role, Scope, User
-from ionmesh.services import sessions
+from ionmesh.services import sessions, users
 from ionmesh.services.keys import Caller
 
 # Least to most.
 _RANKS = (Role.VIEWER, Role.OPERATOR, Role.ADMIN, Role.OWNER)
 # Viewers look, identities masked. What each of the others may do beyond is the table's.
 _SCOPES = {role: frozenset({Scope.READ if role is Role.VIEWER else Scope.ADMIN}) for role in Role}
-# Commands remember who queued them in a column of this width.
-_ACTOR_LENGTH = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,13 +146,8 @@ def _visit() -> Visit:
         with run.database.write() as session:
             sessions.touch(session, found, now)
     user = found.user
-    caller = Caller(actor(user), (user.tenant_id,), _SCOPES[user.role])
+    caller = Caller(users.actor(user), (user.tenant_id,), _SCOPES[user.role])
     return Visit(user, Call(caller, user.tenant_id, run, now), token)
-
-
-def actor(user: User) -> str:
-    """Return a user's name in the audit log."""
-    return user.email if len(user.email) <= _ACTOR_LENGTH else f"user {user.user_id}"
 
 
 def _finished(result: str | BaseResponse | Done) -> BaseResponse:

@@ -9,13 +9,12 @@ from flask import Response
 from sqlalchemy.exc import OperationalError
 
 from ionmesh.api import present, wire
+from ionmesh.api.prefix import NUMBER_MAX
 from ionmesh.api.stream import event_stream, message
 from ionmesh.dashboard.gate import Visit, pages
 from ionmesh.dashboard.listing import number
 from ionmesh.dashboard.state import state
 from ionmesh.models import Event
-
-_NUMBER_MAX = 2**31 - 1
 
 
 @pages.get("/live/stream")
@@ -36,14 +35,14 @@ def live_stream(visit: Visit) -> Response:
         told = counts
         return message("counts", counts)
 
-    return event_stream(visit.call, number("after", 0, _NUMBER_MAX), news)
+    return event_stream(visit.call, number("after", 0, NUMBER_MAX), news)
 
 
 @pages.get("/live/events.json")
 def live_poll(visit: Visit) -> Response:
     """Return the events behind `after` and the counters, for browsers without a stream."""
     feed = visit.call.run.feed
-    after = number("after", 0, _NUMBER_MAX)
+    after = number("after", 0, NUMBER_MAX)
     fresh: Sequence[Event] = [] if after is None else feed.fresh(visit.tenant_id, after)
     document: dict[str, Any] = {
         "events": [present.event(event) for event in fresh],

@@ -46,7 +46,7 @@ _GROUPS = (
     Group(
         mark("Watch"),
         (
-            Entry("alerts", mark("Alerts"), "alert", covers=("alert_history",)),
+            Entry("alerts", mark("Alerts"), "alert", covers=("alert_history", "alert_rule")),
             Entry("allowance", mark("Data allowance"), "data"),
             Entry("audit_log", mark("Audit log"), "log"),
         ),

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import render_template
-from sqlalchemy.orm import Session
 
 from ionmesh.api import inventory as api
 from ionmesh.api import present
@@ -13,7 +10,7 @@ from ionmesh.api.admin_schemas import PoolBody, PoolChange
 from ionmesh.dashboard import wording
 from ionmesh.dashboard.forms import form_as
 from ionmesh.dashboard.gate import Done, Visit, pages, to
-from ionmesh.models import KiPool, MappingMode, Role, RoutingMode
+from ionmesh.models import MappingMode, Role, RoutingMode
 from ionmesh.services import inventory
 from ionmesh.services import pools as service
 
@@ -24,7 +21,7 @@ _ROUTING = tuple((mode.value, mode.value) for mode in RoutingMode)
 def pools(visit: Visit) -> str:
     """List the KI pools."""
     with visit.database.read() as session:
-        rows = [_shown(session, pool) for pool in service.listed(session, visit.tenant_id)]
+        rows = [present.pool(*row) for row in service.usage(session, visit.tenant_id)]
         banks = inventory.list_banks(session, visit.tenant_id)
     own = [bank for bank in banks if bank.tenant_id is not None]
     return render_template(
@@ -45,7 +42,7 @@ def pool(visit: Visit, pool_id: int) -> str:
             present.card(card, found.pool_name, masked=visit.call.masked)
             for card in service.cards(session, found)
         ]
-        shown = _shown(session, found)
+        shown = present.pool(found, service.used(session, found))
     return render_template("pool.html", pool=shown, masters=masters, routing=_ROUTING)
 
 
@@ -68,7 +65,3 @@ def delete_pool(visit: Visit, pool_id: int) -> Done:
     """Delete a pool that serves nobody."""
     api.delete_pool(visit.call, pool_id)
     return Done(to("pools"), "deleted")
-
-
-def _shown(session: Session, pool: KiPool) -> dict[str, Any]:
-    return present.pool(pool, service.used(session, pool), service.capacity(pool))

@@ -11,7 +11,7 @@ from ionmesh.api.context import runtime
 from ionmesh.api.errors import status_of
 from ionmesh.dashboard import cookies, csrf
 from ionmesh.dashboard.forms import is_local, text
-from ionmesh.dashboard.gate import Visit, actor, pages, to
+from ionmesh.dashboard.gate import Visit, pages, to
 from ionmesh.dashboard.i18n import translate as _
 from ionmesh.dashboard.state import state
 from ionmesh.errors import ServiceError, TooManyRequests, Unauthorized
@@ -137,7 +137,7 @@ def _record(session: Session, user: User, action: str, **details: object) -> Non
     audit.record(
         session,
         tenant_id=user.tenant_id,
-        actor=actor(user),
+        actor=users.actor(user),
         action=action,
         subject=f"user {user.user_id}",
         now=runtime().clock(),

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Flask, Response, g, redirect, render_template, request
 from markupsafe import Markup
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -118,6 +118,11 @@ def _refused(error: ServiceError) -> BaseResponse:
 def _database_unavailable(_error: OperationalError) -> BaseResponse:
     message = i18n.translate("The database is unavailable.")
     return _problem(503, "database_unavailable", message, {"Retry-After": str(_DATABASE_RETRY_S)})
+
+
+@pages.blueprint.errorhandler(IntegrityError)
+def _not_unique(_error: IntegrityError) -> BaseResponse:
+    return _problem(409, "conflict", i18n.translate("It exists already, or is in use."), {})
 
 
 @pages.blueprint.errorhandler(HTTPException)

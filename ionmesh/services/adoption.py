@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
 
 from ionmesh.db import continue_numbers
@@ -102,6 +103,8 @@ class Adoption:
                 self._leave_out(kind, row, error.message)
             except (KeyError, ValueError, TypeError) as error:
                 self._leave_out(kind, row, f"{type(error).__name__}: {error}")
+            except (DataError, IntegrityError) as error:
+                self._leave_out(kind, row, str(error.orig).partition("\n")[0])
             else:
                 counted[kind] += 1
 
@@ -219,12 +222,19 @@ class Adoption:
             if [(one.client_id, one.bank_id, one.slot_id) for one in held] == [(client_id, *place)]:
                 return False
             raise InvalidRequest(_NOT_TAKEN, "the client or the slot has another assignment")
+        profile_id = str(row.get("profile_id") or uuid.uuid4())
+        earlier = self._session.get(ServiceProfile, profile_id)
+        if earlier is not None:
+            if (earlier.tenant_id, earlier.client_id) != (tenant_id, client_id):
+                raise InvalidRequest(_NOT_TAKEN, f"profile {profile_id} is another client's")
+            # It was taken over before and has been given back since.
+            return False
         slot = self._session.get(Slot, place)
         if slot is None or slot.tenant_id not in (None, tenant_id) or slot.status is not SlotStatus.AVAILABLE:
             raise InvalidRequest(_NOT_TAKEN, "the slot is not there or not free for this tenant")
         slot.status = SlotStatus.ASSIGNED
         profile = ServiceProfile(
-            profile_id=str(row.get("profile_id") or uuid.uuid4()),
+            profile_id=profile_id,
             tenant_id=tenant_id,
             client_id=client_id,
             status=ProfileStatus.ACTIVE,

@@ -70,7 +70,7 @@ _USUAL: tuple[dict[str, Any], ...] = (
         "severity": Severity.ERROR,
     },
 )
-_RANGES = {
+THRESHOLDS = {
     AlertKind.CLIENT_OFFLINE: (30, 2_592_000),
     AlertKind.SIGNAL_BELOW: (-160, 60),
     AlertKind.POOL_UTILISATION_ABOVE: (1, 100),
@@ -78,6 +78,7 @@ _RANGES = {
     AlertKind.ALLOWANCE_REACHED: (1, 1000),
     AlertKind.BANK_DOWN: (0, 0),
 }
+"""The lowest and highest threshold of each kind, in the kind's unit."""
 
 
 def listed(session: Session, tenant_id: int) -> Sequence[AlertRule]:
@@ -117,13 +118,16 @@ def change(
 ) -> AlertRule:
     """Change some of a rule's values, its kind excepted. Raises as `create` and `find`.
 
-    `muted_until` mutes everything the rule raises until then; None ends that.
+    `muted_until` mutes everything the rule raises until then; None ends that. Values that are as they were
+    are no change.
     """
     rule = find(session, tenant_id, rule_id)
-    for name, value in values.items():
+    others = {name: value for name, value in values.items() if value != getattr(rule, name)}
+    for name, value in others.items():
         setattr(rule, name, value)
     _check(rule)
-    _record(session, rule, "alert_rule_changed", actor, now, changed=sorted(values))
+    if others:
+        _record(session, rule, "alert_rule_changed", actor, now, changed=sorted(others))
     return rule
 
 
@@ -154,7 +158,7 @@ def add_usual(
 
 
 def _check(rule: AlertRule) -> None:
-    low, high = _RANGES[rule.kind]
+    low, high = THRESHOLDS[rule.kind]
     if not low <= rule.threshold <= high:
         raise InvalidRequest("bad_threshold", f"threshold of {rule.kind.value} is {low}..{high}")
     if (rule.signal is not None) != (rule.kind is AlertKind.SIGNAL_BELOW):

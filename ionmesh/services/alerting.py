@@ -28,13 +28,9 @@ from ionmesh.models import (
     Connectivity,
     Event,
     EventType,
-    KiPool,
     ProfileStatus,
     ServiceProfile,
     SignalMetric,
-    Slot,
-    SlotKind,
-    SlotStatus,
 )
 from ionmesh.services import alerts, allowance, liveness, pools, push
 from ionmesh.services.push import Notice
@@ -208,23 +204,9 @@ def _signal_below(session: Session, rule: AlertRule, now: datetime) -> dict[str,
 
 
 def _pools_above(session: Session, rule: AlertRule, now: datetime) -> dict[str, Seen]:
-    rows = session.execute(
-        select(KiPool, func.count(Slot.slot_id))
-        .join(
-            Slot,
-            and_(
-                Slot.bank_id == KiPool.bank_id,
-                Slot.kind == SlotKind.KI_VIRTUAL,
-                Slot.slot_id.between(KiPool.virtual_slot_start, KiPool.virtual_slot_end),
-                Slot.status == SlotStatus.ASSIGNED,
-            ),
-            isouter=True,
-        )
-        .where(KiPool.tenant_id == rule.tenant_id)
-        .group_by(KiPool.pool_id)
-    )
-    used = {f"pool {pool.pool_name}": 100 * number / pools.capacity(pool) for pool, number in rows}
-    return _at_least(used, rule)
+    usage = pools.usage(session, rule.tenant_id)
+    shares = {f"pool {pool.pool_name}": 100 * used / pools.capacity(pool) for pool, used in usage}
+    return _at_least(shares, rule)
 
 
 def _auth_failures(session: Session, rule: AlertRule, now: datetime) -> dict[str, Seen]:

@@ -11,13 +11,7 @@ from sqlalchemy.orm import Session
 
 from ionmesh.db import add_rows
 from ionmesh.errors import Conflict, InvalidRequest, NotFound
-from ionmesh.models import (
-    Alert,
-    AlertMute,
-    AlertState,
-    EventType,
-    Severity,
-)
+from ionmesh.models import Alert, AlertMute, AlertState, EventType, Severity
 from ionmesh.services import audit, events
 from ionmesh.services.events import Happening
 
@@ -84,8 +78,16 @@ def acknowledge(session: Session, tenant_id: int, alert_id: int, actor: str, now
         raise Conflict("alert_over", f"the alert is {alert.state.value}")
     if alert.acknowledged_at is None:
         alert.acknowledged_at, alert.acknowledged_by = now, actor
-        kind = (EventType.ALERT_ACKNOWLEDGED, Severity.INFO)
-        events.emit(session, tenant_id, kind, alert.subject, describe(alert) | {"by": actor}, now)
+        audit.record(
+            session,
+            tenant_id=tenant_id,
+            actor=actor,
+            action="alert_acknowledged",
+            subject=alert.subject,
+            now=now,
+            **describe(alert),
+            by=actor,
+        )
     return alert
 
 
@@ -96,15 +98,6 @@ def mutes(session: Session, tenant_id: int, now: datetime) -> Sequence[AlertMute
         .where(AlertMute.tenant_id == tenant_id, AlertMute.until > now)
         .order_by(AlertMute.until)
     ).all()
-
-
-def muted_until(session: Session, tenant_id: int, subject: str, now: datetime) -> datetime | None:
-    """Return until when a subject is muted; None: it is not."""
-    return session.scalar(
-        select(AlertMute.until).where(
-            AlertMute.tenant_id == tenant_id, AlertMute.subject == subject, AlertMute.until > now
-        )
-    )
 
 
 def mute(

@@ -15,6 +15,9 @@ from ionmesh.models import AuditEntry
 from ionmesh.services import events
 from ionmesh.services.events import Happening
 
+CLI = "cli"
+"""The actor of what is done with the command line, whose user is not known."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:

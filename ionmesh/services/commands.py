@@ -112,20 +112,28 @@ def deliver(session: Session, profile_id: str, now: datetime) -> list[ClientComm
 
 def cancel(session: Session, tenant_id: int, command_id: str, actor: str, now: datetime) -> ClientCommand:
     """End a command no client has confirmed. Raises NotFound, and Conflict when one has."""
-    command = session.scalar(
-        select(ClientCommand)
+    found = session.execute(
+        select(ClientCommand, ServiceProfile.client_id)
         .join(ServiceProfile, ServiceProfile.profile_id == ClientCommand.profile_id)
         .where(ClientCommand.command_id == command_id, ServiceProfile.tenant_id == tenant_id)
         .with_for_update(of=ClientCommand)
-    )
-    if command is None:
+    ).one_or_none()
+    if found is None:
         raise NotFound("no_command", "Command not found")
+    command, client_id = found
     if command.state not in _OPEN:
         raise Conflict("command_over", f"the command is {command.state.value} already")
     command.state = CommandState.EXPIRED
     command.finished_at = now
     audit.record(
-        session, tenant_id=tenant_id, actor=actor, action="command_cancelled", subject=command_id, now=now
+        session,
+        tenant_id=tenant_id,
+        actor=actor,
+        action="command_cancelled",
+        subject=client_id,
+        now=now,
+        command_id=command_id,
+        type=command.type,
     )
     return command
 

@@ -27,6 +27,7 @@ OF_ACTION = {
     "command_finished": (EventType.COMMAND_FINISHED, Severity.INFO),
     "pool_exhausted": (EventType.POOL_EXHAUSTED, Severity.WARNING),
     "auth_failures": (EventType.AUTH_FAILURES, Severity.WARNING),
+    "alert_acknowledged": (EventType.ALERT_ACKNOWLEDGED, Severity.INFO),
 }
 # With how many of its own latest reports what a client tells is compared.
 _COMPARED = 100
@@ -63,20 +64,6 @@ class Report:
             "subject": self.subject,
             "text": self.text,
         }
-
-
-def emit(
-    session: Session,
-    tenant_id: int,
-    kind: tuple[EventType, Severity],
-    client_id: str,
-    details: dict[str, Any],
-    now: datetime,
-) -> None:
-    """Add the event, and a delivery for each webhook of the tenant that listens to its type."""
-    happening = Happening(tenant_id, *kind, client_id, details)
-    for model, values in rows(session, [happening], now):
-        session.add_all(model(**row) for row in values)
 
 
 def rows(session: Session, happenings: Sequence[Happening], now: datetime) -> list[Addition]:

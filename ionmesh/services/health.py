@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select
+from sqlalchemy import ColumnElement, case, func, literal, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from ionmesh.models import Bank, ClientState, Connectivity, ProfileStatus, ServiceProfile
@@ -73,10 +73,7 @@ def current() -> ColumnElement[bool]:
         )
         .exists()
     )
-    return or_(
-        ServiceProfile.status == ProfileStatus.ACTIVE,
-        and_(ServiceProfile.status != ProfileStatus.ACTIVE, ~has_later),
-    )
+    return or_(ServiceProfile.status == ProfileStatus.ACTIVE, ~has_later)
 
 
 def counts(session: Session, tenant_id: int) -> dict[Health, int]:

@@ -88,7 +88,14 @@ def add_bank(session: Session, tenant_id: int | None, new: NewBank, actor: str, 
         created_at=now,
     )
     session.add(bank)
-    _record(session, tenant_id, actor, "bank_created", f"bank {new.bank_id}", now)
+    audit.record(
+        session,
+        tenant_id=tenant_id,
+        actor=actor,
+        action="bank_created",
+        subject=f"bank {new.bank_id}",
+        now=now,
+    )
     session.flush()
     return bank
 
@@ -125,8 +132,15 @@ def add_slots(
         for index, slot_id in enumerate(new.slot_ids)
     ]
     session.add_all(slots)
-    subject = f"bank {bank.bank_id}"
-    _record(session, bank.tenant_id, actor, "slots_created", subject, now, slot_ids=list(new.slot_ids))
+    audit.record(
+        session,
+        tenant_id=bank.tenant_id,
+        actor=actor,
+        action="slots_created",
+        subject=f"bank {bank.bank_id}",
+        now=now,
+        slot_ids=list(new.slot_ids),
+    )
     session.flush()
     return slots
 
@@ -225,17 +239,3 @@ def _check_slots(new: NewSlots) -> None:
 def _check_id(name: str, value: int) -> None:
     if not ID_MIN <= value <= ID_MAX:
         raise InvalidRequest(f"bad_{name}", f"{name} {value} is not {ID_MIN}..{ID_MAX}")
-
-
-def _record(
-    session: Session,
-    tenant_id: int | None,
-    actor: str,
-    action: str,
-    subject: str,
-    now: datetime,
-    **details: object,
-) -> None:
-    audit.record(
-        session, tenant_id=tenant_id, actor=actor, action=action, subject=subject, now=now, **details
-    )

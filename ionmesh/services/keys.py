@@ -33,6 +33,7 @@ from ionmesh.errors import (
     Unauthorized,
 )
 from ionmesh.models import ApiKey, Scope, Tenant
+from ionmesh.services import audit
 
 _ALPHABET = string.digits + string.ascii_letters
 _MARK = "imk_live_"
@@ -40,9 +41,6 @@ _ID_LENGTH = 8
 _SECRET_LENGTH = 32
 _CRC_LENGTH = 6
 _SHAPE = re.compile(rf"{_MARK}[0-9A-Za-z]{{{_ID_LENGTH + _SECRET_LENGTH + _CRC_LENGTH}}}\Z")
-
-
-LegacyNetworks = Sequence[tuple[int, Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]]]
 _TOUCH_EVERY = timedelta(minutes=1)
 _INCLUDED = {
     Scope.REMSIM: frozenset({Scope.REMSIM}),
@@ -50,6 +48,9 @@ _INCLUDED = {
     Scope.ADMIN: frozenset({Scope.REMSIM, Scope.READ, Scope.ADMIN}),
     Scope.PLATFORM: frozenset(Scope),
 }
+
+LegacyNetworks = Sequence[tuple[int, Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]]]
+"""Tenants by id, each with the networks it lets in without a key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,8 @@ class Caller:
     """For the audit log: the key's public prefix, or `legacy` and the address."""
     tenant_ids: tuple[int, ...]
     scopes: frozenset[Scope]
+    key_id: int | None = None
+    expires_at: datetime | None = None
 
     def tenant(self, claimed: int | None) -> int:
         """Return the tenant the call is for.
@@ -73,9 +76,6 @@ class Caller:
         if len(self.tenant_ids) != 1:
             raise InvalidRequest("tenant_required", "tenant_id is required")
         return self.tenant_ids[0]
-
-    key_id: int | None = None
-    expires_at: datetime | None = None
 
     def may(self, scope: Scope) -> bool:
         """Whether the caller may do what `scope` names."""
@@ -96,6 +96,7 @@ def issue(
     now: datetime,
     expires_at: datetime | None = None,
     pepper: str = "",
+    actor: str = audit.CLI,
 ) -> tuple[ApiKey, str]:
     """Make a key and return its row and its text; the text exists nowhere else afterwards."""
     body = "".join(secrets.choice(_ALPHABET) for _ in range(_ID_LENGTH + _SECRET_LENGTH))
@@ -107,19 +108,26 @@ def issue(
         key_hash=_hash(text, pepper),
         scopes=[scope.value for scope in scopes],
         created_at=now,
+        expires_at=expires_at,
     )
-    key.expires_at = expires_at
     session.add(key)
     session.flush()
+    _record(session, key, "key_created", actor, now, scopes=key.scopes)
     return key, text
 
 
-def revoke(session: Session, prefix: str, now: datetime) -> ApiKey:
-    """End a key's validity; again is no error. Raises NotFound."""
+def revoke(session: Session, key: ApiKey, now: datetime, actor: str = audit.CLI) -> None:
+    """End a key's validity; again is no error and changes nothing."""
+    if key.revoked_at is None:
+        key.revoked_at = now
+        _record(session, key, "key_revoked", actor, now)
+
+
+def by_prefix(session: Session, prefix: str) -> ApiKey:
+    """Return the key, of whatever tenant, that begins so. Raises NotFound."""
     key = session.scalar(select(ApiKey).where(ApiKey.prefix == prefix))
     if key is None:
         raise NotFound("no_key", f"no key {prefix!r}")
-    key.revoked_at = key.revoked_at or now
     return key
 
 
@@ -137,13 +145,13 @@ def find(session: Session, tenant_id: int, key_id: int) -> ApiKey:
 
 
 def rotate(
-    session: Session, key: ApiKey, *, overlap: timedelta, now: datetime, pepper: str = ""
+    session: Session, key: ApiKey, *, overlap: timedelta, now: datetime, pepper: str = "", actor: str
 ) -> tuple[ApiKey, str]:
     """Make a key like this one, which itself ends after `overlap`. Raises Conflict for a key that ended."""
     if key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= now):
         raise Conflict("key_ended", "the key has ended")
     scopes = [Scope(scope) for scope in key.scopes]
-    made = issue(
+    successor, text = issue(
         session,
         key.tenant,
         name=key.name,
@@ -151,9 +159,11 @@ def rotate(
         now=now,
         expires_at=key.expires_at,
         pepper=pepper,
+        actor=actor,
     )
     key.expires_at = min(now + overlap, key.expires_at or now + overlap)
-    return made
+    _record(session, key, "key_rotated", actor, now, successor=successor.prefix)
+    return successor, text
 
 
 def touch(session: Session, key_id: int, now: datetime) -> None:
@@ -220,6 +230,18 @@ def legacy_caller(tenants: LegacyNetworks, source_ip: str | None) -> Caller:
     if not ids:
         raise _unauthorized()
     return Caller(f"legacy {address}", ids, frozenset({Scope.REMSIM}))
+
+
+def _record(session: Session, key: ApiKey, action: str, actor: str, now: datetime, **details: object) -> None:
+    audit.record(
+        session,
+        tenant_id=key.tenant_id,
+        actor=actor,
+        action=action,
+        subject=f"key {key.prefix}",
+        now=now,
+        **details,
+    )
 
 
 def _unauthorized() -> Unauthorized:

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session, contains_eager, joinedload
 
+from ionmesh.db import add_rows
 from ionmesh.models import ClientState, Connectivity, ProfileStatus, ServiceProfile, Tenant
 from ionmesh.services import allocation, audit, commands
+from ionmesh.services.audit import Entry
 
 log = logging.getLogger(__name__)
 
@@ -77,26 +79,32 @@ def sweep(session: Session, now: datetime, silence: timedelta) -> int:
         .where(
             ServiceProfile.status == ProfileStatus.ACTIVE,
             ClientState.last_heartbeat <= now - silence,
+            # Of a client known to be offline that may keep its slot there is nothing to find out.
+            or_(ClientState.connectivity != Connectivity.OFFLINE, Tenant.release_grace_s.is_not(None)),
         )
         .options(contains_eager(ServiceProfile.state), joinedload(ServiceProfile.slot))
         # A client that is heartbeating at this moment is not silent.
         .with_for_update(skip_locked=True, of=(ServiceProfile, ClientState))
     )
+    entries: list[Entry] = []
     released = 0
     for profile, tenant in rows:
         grace = None if tenant.release_grace_s is None else timedelta(seconds=tenant.release_grace_s)
         own_s = profile.state.reported_interval_s or profile.heartbeat_interval_s or 0
         patience = offline_after(int(silence.total_seconds()), own_s)
         verdict = judge(profile.state.last_heartbeat, now, LivenessPolicy(patience, grace))
-        if verdict.connectivity is not profile.state.connectivity:
-            profile.state.connectivity = verdict.connectivity
-            log.info("client %s is %s", profile.client_id, verdict.connectivity.value)
-            _record(session, profile, "client_offline", now)
+        # With a longer interval than before, one that is offline may be within its patience: only a heartbeat
+        # brings it back.
+        if verdict.connectivity is Connectivity.OFFLINE is not profile.state.connectivity:
+            profile.state.connectivity = Connectivity.OFFLINE
+            log.info("client %s is offline", profile.client_id)
+            entries.append(_entry(profile, "client_offline"))
         if verdict.release:
             end(profile, ProfileStatus.EXPIRED, now, rest_until=now + EXPIRED_SLOT_REST)
             log.info("client %s lost its slot after %s of silence", profile.client_id, grace)
-            _record(session, profile, "client_expired", now)
+            entries.append(_entry(profile, "client_expired"))
             released += 1
+    add_rows(session, audit.rows(session, entries, now))
     commands.expire(session, now)
     return released
 
@@ -110,14 +118,6 @@ def end(
     allocation.release(profile.slot, now, rest_until)
 
 
-def _record(session: Session, profile: ServiceProfile, action: str, now: datetime) -> None:
-    audit.record(
-        session,
-        tenant_id=profile.tenant_id,
-        actor="sweeper",
-        action=action,
-        subject=profile.client_id,
-        now=now,
-        bank_id=profile.bank_id,
-        slot_id=profile.slot_id,
-    )
+def _entry(profile: ServiceProfile, action: str) -> Entry:
+    place = {"bank_id": profile.bank_id, "slot_id": profile.slot_id}
+    return Entry(profile.tenant_id, "sweeper", action, profile.client_id, place)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
 from ionmesh.errors import Conflict, Forbidden, InvalidRequest, NotFound
@@ -29,11 +29,25 @@ class NewPool:
     routing_mode: RoutingMode = RoutingMode.ROUND_ROBIN
 
 
-def listed(session: Session, tenant_id: int) -> Sequence[KiPool]:
-    """Return the tenant's pools by name."""
-    return session.scalars(
-        select(KiPool).where(KiPool.tenant_id == tenant_id).order_by(KiPool.pool_name)
-    ).all()
+def usage(session: Session, tenant_id: int | None) -> list[tuple[KiPool, int]]:
+    """Return the tenant's pools (None: everybody's) by name, each with how many virtual SIMs are assigned."""
+    query = (
+        select(KiPool, func.count(Slot.slot_id))
+        .outerjoin(
+            Slot,
+            and_(
+                Slot.bank_id == KiPool.bank_id,
+                Slot.kind == SlotKind.KI_VIRTUAL,
+                Slot.slot_id.between(KiPool.virtual_slot_start, KiPool.virtual_slot_end),
+                Slot.status == SlotStatus.ASSIGNED,
+            ),
+        )
+        .group_by(KiPool.pool_id)
+        .order_by(KiPool.tenant_id, KiPool.pool_name)
+    )
+    if tenant_id is not None:
+        query = query.where(KiPool.tenant_id == tenant_id)
+    return [(pool, used) for pool, used in session.execute(query)]
 
 
 def find(session: Session, tenant_id: int, pool_id: int) -> KiPool:

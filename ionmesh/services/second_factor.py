@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from ionmesh.errors import Conflict, InvalidRequest, NotFound, Unauthorized
 from ionmesh.models import RecoveryCode, TotpSecret, User
 from ionmesh.sealing import seal, unseal
-from ionmesh.services import audit
+from ionmesh.services import audit, users
 
 ISSUER = "IonMesh"
 RECOVERY_CODES = 10
@@ -47,6 +47,16 @@ def enabled(session: Session, user_id: int) -> bool:
         TotpSecret.user_id == user_id, TotpSecret.confirmed_at.is_not(None)
     )
     return session.scalar(confirmed) is not None
+
+
+def enabled_users(session: Session, tenant_id: int) -> set[int]:
+    """Return the ids of the tenant's users whom signing in asks for a code."""
+    confirmed = (
+        select(TotpSecret.user_id)
+        .join(User, User.user_id == TotpSecret.user_id)
+        .where(User.tenant_id == tenant_id, TotpSecret.confirmed_at.is_not(None))
+    )
+    return set(session.scalars(confirmed))
 
 
 def enrol(session: Session, user: User, *, pepper: str, now: datetime) -> Enrolment:
@@ -79,7 +89,7 @@ def confirm(session: Session, user: User, code: str, *, pepper: str, now: dateti
     if not _take_code(found, code, pepper, now):
         raise InvalidRequest("bad_code", "the code is wrong")
     found.confirmed_at = now
-    _record(session, user, "second_factor_on", user.email, now)
+    _record(session, user, "second_factor_on", users.actor(user), now)
     return _new_codes(session, user.user_id)
 
 
@@ -94,9 +104,8 @@ def verify(session: Session, user_id: int, code: str, *, pepper: str, now: datet
 
 def renew_codes(session: Session, user: User, now: datetime) -> list[str]:
     """Return new recovery codes in place of all earlier ones. Raises NotFound when the factor is off."""
-    if not enabled(session, user.user_id):
-        raise NotFound("second_factor_off", "the second factor is off")
-    _record(session, user, "recovery_codes_renewed", user.email, now)
+    _refuse_off(session, user)
+    _record(session, user, "recovery_codes_renewed", users.actor(user), now)
     return _new_codes(session, user.user_id)
 
 
@@ -107,12 +116,18 @@ def codes_left(session: Session, user_id: int) -> int:
 
 
 def disable(session: Session, user: User, actor: str, now: datetime) -> None:
-    """Turn the second factor off and forget its secret and recovery codes."""
+    """Turn the second factor off and forget its secret and recovery codes. Raises NotFound when it is off."""
+    _refuse_off(session, user)
     for table in (TotpSecret, RecoveryCode):
         session.execute(
             delete(table).where(table.user_id == user.user_id).execution_options(synchronize_session="fetch")
         )
     _record(session, user, "second_factor_off", actor, now)
+
+
+def _refuse_off(session: Session, user: User) -> None:
+    if not enabled(session, user.user_id):
+        raise NotFound("second_factor_off", "the second factor is off")
 
 
 def _locked(session: Session, user_id: int) -> TotpSecret | None:

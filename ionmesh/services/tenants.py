@@ -29,6 +29,7 @@ def create(
     legacy_cidrs: Sequence[str] = (),
     default_hostnames_allowed: bool = False,
     release_grace_s: int | None = _DAY_S,
+    actor: str = audit.CLI,
 ) -> Tenant:
     """Create a tenant. Raises InvalidRequest for a bad slug or network, Conflict for a taken slug."""
     if not _SLUG.match(slug):
@@ -47,6 +48,16 @@ def create(
         session.flush()
     except IntegrityError as error:
         raise Conflict("tenant_exists", f"tenant {slug!r} exists already") from error
+    _record(
+        session,
+        tenant,
+        "tenant_created",
+        actor,
+        now,
+        legacy_cidrs=networks,
+        default_hostnames_allowed=default_hostnames_allowed,
+        release_grace_s=release_grace_s,
+    )
     return tenant
 
 
@@ -78,15 +89,7 @@ def change(session: Session, tenant_id: int, values: dict[str, Any], actor: str,
         values = values | {"legacy_cidrs": _networks(values["legacy_cidrs"])}
     for name, value in values.items():
         setattr(tenant, name, value)
-    audit.record(
-        session,
-        tenant_id=tenant_id,
-        actor=actor,
-        action="tenant_changed",
-        subject=f"tenant {tenant.slug}",
-        now=now,
-        **values,
-    )
+    _record(session, tenant, "tenant_changed", actor, now, **values)
     return tenant
 
 
@@ -95,3 +98,17 @@ def _networks(cidrs: Sequence[str]) -> list[str]:
         return [str(ipaddress.ip_network(cidr)) for cidr in cidrs]
     except ValueError as error:
         raise InvalidRequest("bad_cidr", f"not a network: {error}") from error
+
+
+def _record(
+    session: Session, tenant: Tenant, action: str, actor: str, now: datetime, **details: object
+) -> None:
+    audit.record(
+        session,
+        tenant_id=tenant.tenant_id,
+        actor=actor,
+        action=action,
+        subject=f"tenant {tenant.slug}",
+        now=now,
+        **details,
+    )

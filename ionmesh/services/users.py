@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import secrets
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,10 +14,18 @@ from argon2.exceptions import VerifyMismatchError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from ionmesh.errors import Conflict, NotFound, Unauthorized
+from ionmesh.errors import Conflict, InvalidRequest, NotFound, Unauthorized
 from ionmesh.models import Role, User
 from ionmesh.services import audit
 
+ADDRESS_PATTERN = r"^[^@\s]{1,64}@[A-Za-z0-9.-]{1,189}$"
+PASSWORD_MIN = 12
+# argon2 would take a longer one too, but somebody has to type it.
+PASSWORD_MAX = 256
+
+_ADDRESS = re.compile(ADDRESS_PATTERN)
+# Commands remember who queued them in a column of this width.
+_ACTOR_LENGTH = 64
 _HASHER = PasswordHasher()
 
 
@@ -31,7 +40,14 @@ def create(
     actor: str,
     now: datetime,
 ) -> User:
-    """Create a user. Raises Conflict for an address in use, in whatever tenant."""
+    """Create a user.
+
+    Raises InvalidRequest for what is no address and for a password too short or too long, Conflict for an
+    address in use, in whatever tenant.
+    """
+    if not _ADDRESS.fullmatch(email) or "\0" in email:
+        raise InvalidRequest("bad_email", "email is not an address like name@example.com")
+    _check_password(password)
     email = email.lower()
     if session.scalar(select(User.user_id).where(User.email == email)) is not None:
         raise Conflict("user_exists", "a user with this address exists already")
@@ -46,8 +62,13 @@ def create(
     )
     session.add(user)
     session.flush()
-    _record(session, user, "user_created", actor, now, role=role.value)
+    _record(session, user, "user_created", actor, now, email=email, role=role.value)
     return user
+
+
+def actor(user: User) -> str:
+    """Return a user's name in the audit log."""
+    return user.email if len(user.email) <= _ACTOR_LENGTH else f"user {user.user_id}"
 
 
 def listed(session: Session, tenant_id: int) -> Sequence[User]:
@@ -63,12 +84,20 @@ def find(session: Session, tenant_id: int, user_id: int) -> User:
     return user
 
 
+def by_address(session: Session, email: str) -> User:
+    """Return the user, of whatever tenant, with that address. Raises NotFound."""
+    user = session.scalar(select(User).where(User.email == email.lower()))
+    if user is None:
+        raise NotFound("no_user", f"no user {email!r}")
+    return user
+
+
 def change(
     session: Session, tenant_id: int, user_id: int, values: dict[str, Any], actor: str, now: datetime
 ) -> User:
-    """Change name, role, enabled or password.
+    """Change name, role, enabled or password; another password ends the user's sessions.
 
-    Raises NotFound, Conflict when no enabled owner would be left.
+    Raises NotFound, InvalidRequest as `create`, Conflict when no enabled owner would be left.
     """
     user = find(session, tenant_id, user_id)
     password = values.get("password")
@@ -76,6 +105,7 @@ def change(
         if name != "password":
             setattr(user, name, value)
     if password is not None:
+        _check_password(password)
         user.password_hash = _HASHER.hash(password)
     _keep_an_owner(session, tenant_id, "role" in values or "enabled" in values)
     _record(session, user, "user_changed", actor, now, changed=sorted(values))
@@ -83,12 +113,12 @@ def change(
 
 
 def delete(session: Session, tenant_id: int, user_id: int, actor: str, now: datetime) -> None:
-    """Delete a user. Raises as `change`."""
+    """Delete a user. Raises NotFound, Conflict when no enabled owner would be left."""
     user = find(session, tenant_id, user_id)
     was_owner = user.role is Role.OWNER
     session.delete(user)
     _keep_an_owner(session, tenant_id, was_owner)
-    _record(session, user, "user_deleted", actor, now)
+    _record(session, user, "user_deleted", actor, now, email=user.email)
 
 
 def authenticate(session: Session, email: str, password: str) -> User:
@@ -102,6 +132,11 @@ def authenticate(session: Session, email: str, password: str) -> User:
     if user is None or not user.enabled:
         raise Unauthorized("unauthorized", "Unauthorized")
     return user
+
+
+def _check_password(password: str) -> None:
+    if not PASSWORD_MIN <= len(password) <= PASSWORD_MAX or "\0" in password:
+        raise InvalidRequest("bad_password", f"a password has {PASSWORD_MIN} to {PASSWORD_MAX} characters")
 
 
 @functools.cache

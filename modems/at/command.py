@@ -25,13 +25,6 @@ def quote(text: str) -> str:
     return f'"{text}"'
 
 
-def digits(text: str, *, shortest: int, longest: int) -> str:
-    """Return `text` if it is `shortest` to `longest` decimal digits, such as a PIN; else raise ValueError."""
-    if not (text.isascii() and text.isdigit() and shortest <= len(text) <= longest):
-        raise ValueError(f"expected {shortest} to {longest} decimal digits")
-    return text
-
-
 def check_command(command: str) -> str:
     """Return `command` if it is one AT line a channel may send; else raise ValueError.
 

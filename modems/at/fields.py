@@ -54,10 +54,12 @@ def integer(
     base: int = 10,
     low: int | None = None,
     high: int | None = None,
+    unknown: frozenset[int] = frozenset(),
 ) -> int | None:
     """Return field `index` as a number, or None when it is unknown or outside `low`..`high`.
 
-    Raises ParseError when the field holds something that is not a number.
+    `unknown` are the numbers by which modems say so. Raises ParseError when the field holds something
+    that is not a number.
     """
     text = field(values, index)
     if text is None:
@@ -66,9 +68,18 @@ def integer(
         number = int(text, base)
     except ValueError as error:
         raise ParseError("number", text[:40]) from error
-    if (low is not None and number < low) or (high is not None and number > high):
+    if (low is not None and number < low) or (high is not None and number > high) or number in unknown:
         return None
     return number
+
+
+def stepped(values: tuple[str, ...], index: int, *, high: int, step: float, lowest: float) -> float | None:
+    """Return the measurement that field `index`, 0..`high`, stands for; None outside of that.
+
+    The field numbers intervals of `step` from `lowest` on (TS 36.133 9.1.4, 9.1.7); the lower edge is given.
+    """
+    number = integer(values, index, low=0, high=high)
+    return None if number is None else lowest + step * number
 
 
 def decimal(values: tuple[str, ...], index: int, *, low: float, high: float) -> float | None:

@@ -27,11 +27,6 @@ class LineFramer:
             self._append(piece)
         return lines
 
-    def reset(self) -> None:
-        """Forget the unfinished line."""
-        self._partial.clear()
-        self._skipping = False
-
     def _append(self, piece: bytes) -> None:
         if self._skipping:
             return

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from modems.at.cme import CME_NAMES, cme_number
-from modems.at.fields import field, fields, integer, named, split_name
+from modems.at.fields import field, fields, integer, named, split_name, stepped
 from modems.errors import ParseError
 from modems.facts import RegistrationState, Signal, SimState, Technology
 
@@ -73,6 +73,9 @@ _CME_SIM_STATES = {
     17: SimState.READY,
     18: SimState.READY,
 }
+
+_UNKNOWN_TAC = frozenset({0xFFFE, 0xFFFF, 0xFFFFFE, 0xFFFFFF})
+_UNKNOWN_CELL = frozenset({0xFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFFF})
 
 _DATA_RESULTS = re.compile(r"CONNECT.*|NO CARRIER|BUSY|NO ANSWER|NO DIALTONE|NO DIAL TONE")
 _ERROR = re.compile(r"\+(CM[ES]) ERROR\s*:\s*(.*)")
@@ -154,15 +157,10 @@ def registration(line: str) -> CellRegistration:
     # +CGREG carries a routing area code after the technology, +C5GREG an NSSAI length: both come later.
     return CellRegistration(
         state=_STATES.get(state, RegistrationState.UNKNOWN),
-        tac=_hexadecimal(values, 1, unknown={0xFFFE, 0xFFFF, 0xFFFFFE, 0xFFFFFF}),
-        cell_id=_hexadecimal(values, 2, unknown={0xFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFFF}),
+        tac=integer(values, 1, base=16, low=0, unknown=_UNKNOWN_TAC),
+        cell_id=integer(values, 2, base=16, low=0, unknown=_UNKNOWN_CELL),
         technology=technology_of(integer(values, 3)),
     )
-
-
-def _hexadecimal(values: tuple[str, ...], index: int, unknown: set[int]) -> int | None:
-    number = integer(values, index, base=16, low=0)
-    return None if number in unknown else number
 
 
 def operator(line: str) -> Operator:
@@ -225,24 +223,19 @@ def cesq(line: str) -> tuple[Signal, ...]:
     rxlev = integer(values, 0, low=0, high=63)
     lte = Signal(
         Technology.LTE,
-        rsrp_dbm=_level(values, 5, high=97, step=1.0, lowest=-141.0),
-        rsrq_db=_level(values, 4, high=34, step=0.5, lowest=-20.0),
+        rsrp_dbm=stepped(values, 5, high=97, step=1.0, lowest=-141.0),
+        rsrq_db=stepped(values, 4, high=34, step=0.5, lowest=-20.0),
     )
     nr = Signal(
         Technology.NR_NSA if lte.measured else Technology.NR_SA,
-        rsrp_dbm=_level(values, 7, high=126, step=1.0, lowest=-157.0),
-        rsrq_db=_level(values, 6, high=126, step=0.5, lowest=-43.5),
-        sinr_db=_level(values, 8, high=127, step=0.5, lowest=-23.5),
+        rsrp_dbm=stepped(values, 7, high=126, step=1.0, lowest=-157.0),
+        rsrq_db=stepped(values, 6, high=126, step=0.5, lowest=-43.5),
+        sinr_db=stepped(values, 8, high=127, step=0.5, lowest=-23.5),
     )
     gsm = Signal(Technology.GSM, rssi_dbm=None if rxlev is None else rxlev - 111.0)
     # LTE modems copy their RSSI into rxlev, so it speaks of GSM only when nothing newer is measured.
     newer = tuple(signal for signal in (lte, nr) if signal.measured)
     return newer or ((gsm,) if gsm.measured else ())
-
-
-def _level(values: tuple[str, ...], index: int, *, high: int, step: float, lowest: float) -> float | None:
-    number = integer(values, index, low=0, high=high)
-    return None if number is None else lowest + step * number
 
 
 def iccid(lines: tuple[str, ...]) -> str:

@@ -6,15 +6,14 @@ lower edge of TS 36.133 9.1.4 and 9.1.7 is used, except for +XCESQ, whose RSRQ i
 
 import re
 
-from modems.at.fields import decimal, field, fields, integer, named, plmn
+from modems.at.fields import decimal, field, fields, integer, named, plmn, stepped
 from modems.errors import ParseError
-from modems.facts import Cell, Signal, Technology, Temperature
+from modems.facts import LTE_BANDWIDTHS_MHZ, Cell, Signal, Technology, Temperature
 
 _SERVING = "1"
 _ROW = re.compile(r"[12],\d+,.*")
 _UNKNOWN_TAC = frozenset({0xFFFE, 0xFFFF, 0xFFFFFF, 0xFFFFFFF})
 _UNKNOWN_CELL = frozenset({0xFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFFF})
-_LTE_BANDWIDTHS_MHZ = (1.4, 3.0, 5.0, 10.0, 15.0, 20.0)
 _USB_MODES = {29: "mbim", 40: "rndis", 41: "rndis"}
 _BAND_NAME = re.compile(r"BAND_LTE_(\d+)")
 
@@ -46,8 +45,8 @@ def _serving_row(values: tuple[str, ...]) -> Leg | None:
         technology, band = Technology.LTE, _lte_band(values)
         signal = Signal(
             technology,
-            rsrp_dbm=_indexed(values, 12, high=97, step=1.0, lowest=-141.0),
-            rsrq_db=_indexed(values, 13, high=34, step=0.5, lowest=-20.0),
+            rsrp_dbm=stepped(values, 12, high=97, step=1.0, lowest=-141.0),
+            rsrq_db=stepped(values, 13, high=34, step=0.5, lowest=-20.0),
             sinr_db=_half_db(values, 10),
         )
     elif rat == 9:
@@ -56,9 +55,9 @@ def _serving_row(values: tuple[str, ...]) -> Leg | None:
         band = nr_band(field(values, 8))
         signal = Signal(
             technology,
-            rsrp_dbm=_indexed(values, 12, high=126, step=1.0, lowest=-157.0),
-            rsrq_db=_indexed(values, 13, high=126, step=0.5, lowest=-43.5),
-            sinr_db=_indexed(values, 10, high=127, step=0.5, lowest=-23.5),
+            rsrp_dbm=stepped(values, 12, high=126, step=1.0, lowest=-157.0),
+            rsrq_db=stepped(values, 13, high=126, step=0.5, lowest=-43.5),
+            sinr_db=stepped(values, 10, high=127, step=0.5, lowest=-23.5),
         )
     elif rat == 2:
         technology, signal = Technology.WCDMA, Signal(Technology.WCDMA)
@@ -69,8 +68,8 @@ def _serving_row(values: tuple[str, ...]) -> Leg | None:
     cell = Cell(
         technology,
         plmn=network,
-        tac=_known(integer(values, 4, base=16, low=0), _UNKNOWN_TAC),
-        cell_id=_known(integer(values, 5, base=16, low=0), _UNKNOWN_CELL),
+        tac=integer(values, 4, base=16, low=0, unknown=_UNKNOWN_TAC),
+        cell_id=integer(values, 5, base=16, low=0, unknown=_UNKNOWN_CELL),
         pci=None if rat == 2 else integer(values, 7, low=0, high=1007),
         arfcn=integer(values, 6, low=0),
         band=band,
@@ -107,8 +106,8 @@ def extended_signal(line: str) -> Signal | None:
     values = fields(rest)
     signal = Signal(
         Technology.LTE,
-        rsrq_db=_indexed(values, 5, high=34, step=0.5, lowest=-19.5),
-        rsrp_dbm=_indexed(values, 6, high=97, step=1.0, lowest=-141.0),
+        rsrq_db=stepped(values, 5, high=34, step=0.5, lowest=-19.5),
+        rsrp_dbm=stepped(values, 6, high=97, step=1.0, lowest=-141.0),
         sinr_db=_half_db(values, 7),
     )
     return signal if signal.measured else None
@@ -130,10 +129,10 @@ def measured_cell(lines: tuple[str, ...], band_line: str | None) -> Cell | None:
         return Cell(
             Technology.LTE,
             plmn=plmn(field(values, 1), field(values, 2)),
-            tac=_known(integer(values, 3, base=16, low=0), _UNKNOWN_TAC),
-            cell_id=_known(integer(values, 4, base=16, low=0), _UNKNOWN_CELL),
+            tac=integer(values, 3, base=16, low=0, unknown=_UNKNOWN_TAC),
+            cell_id=integer(values, 4, base=16, low=0, unknown=_UNKNOWN_CELL),
             pci=integer(values, 5, base=16, low=0, high=503),
-            arfcn=_known(integer(values, 6, base=16, low=0), _UNKNOWN_CELL),
+            arfcn=integer(values, 6, base=16, low=0, unknown=_UNKNOWN_CELL),
             band=band,
             bandwidth_mhz=bandwidth_mhz,
         )
@@ -151,8 +150,8 @@ def measured_signal(lines: tuple[str, ...]) -> Signal | None:
             continue
         signal = Signal(
             Technology.LTE,
-            rsrp_dbm=_indexed(values, 9, high=97, step=1.0, lowest=-141.0),
-            rsrq_db=_indexed(values, 10, high=34, step=0.5, lowest=-20.0),
+            rsrp_dbm=stepped(values, 9, high=97, step=1.0, lowest=-141.0),
+            rsrq_db=stepped(values, 10, high=34, step=0.5, lowest=-20.0),
         )
         return signal if signal.measured else None
     return None
@@ -163,7 +162,7 @@ def _band(line: str) -> tuple[str | None, float | None]:
     values = fields(named(line, "+XLEC") or "")
     match = _BAND_NAME.fullmatch(values[-1])
     code = integer(values, 2, low=0, high=5) if match else None
-    return f"B{match[1]}" if match else None, None if code is None else _LTE_BANDWIDTHS_MHZ[code]
+    return f"B{match[1]}" if match else None, None if code is None else LTE_BANDWIDTHS_MHZ[code]
 
 
 def temperature(line: str) -> tuple[Temperature, ...]:
@@ -198,15 +197,6 @@ def usb_mode(line: str) -> str:
     return _USB_MODES.get(mode, f"mode {mode}")
 
 
-def _known(number: int | None, unknown: frozenset[int]) -> int | None:
-    return None if number in unknown else number
-
-
 def _half_db(values: tuple[str, ...], index: int) -> float | None:
     number = integer(values, index, low=-100, high=100)
     return None if number is None else number / 2
-
-
-def _indexed(values: tuple[str, ...], index: int, *, high: int, step: float, lowest: float) -> float | None:
-    number = integer(values, index, low=0, high=high)
-    return None if number is None else lowest + step * number

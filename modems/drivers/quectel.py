@@ -33,7 +33,7 @@ class QuectelDriver(GenericDriver):
         if found is None:
             return Serving(await self._registered_cells(), await self._coarse_signals())
         if found.signals or not found.cells:
-            return Serving(found.cells, found.signals)
+            return found
         # Some firmware leaves the measurements of its cell empty while it is idle.
         return Serving(found.cells, await self._coarse_signals())
 
@@ -78,7 +78,7 @@ class QuectelDriver(GenericDriver):
             return Sim(SimState.ABSENT if fields(rest)[1:2] == ("0",) else SimState.UNKNOWN)
         return super().on_urc(line)
 
-    async def _serving_cell(self) -> quectel_parse.ServingCell | None:
+    async def _serving_cell(self) -> Serving | None:
         """Ask for the serving cell; None on a modem that refuses to tell."""
         lines = await self._optional('AT+QENG="servingcell"', "+QENG")
         return None if lines is None else quectel_parse.serving_cell(lines)

@@ -4,13 +4,10 @@ Layouts as RM500Q, RM502Q (5G), EC25, EG25 (LTE) and BG96 (LTE-M, NB-IoT) print 
 (RM500U) differ where it is said.
 """
 
-from dataclasses import dataclass
-
 from modems.at.fields import decimal, field, fields, integer, named, plmn
 from modems.errors import ParseError
-from modems.facts import Cell, Signal, Technology, Temperature
+from modems.facts import LTE_BANDWIDTHS_MHZ, Cell, Serving, Signal, Technology, Temperature
 
-_LTE_BANDWIDTHS_MHZ = (1.4, 3.0, 5.0, 10.0, 15.0, 20.0)
 _NR_BANDWIDTHS_MHZ = (5, 10, 15, 20, 25, 30, 40, 50, 60, 70, 80, 90, 100, 200, 400)
 
 _LTE_LIKE = {
@@ -29,22 +26,11 @@ _NO_PCI = 65535  # in a leg that is configured but not measured
 _SA_FIELDS_UNISOC = 17  # RM500U prints three more fields than Qualcomm models, and its bandwidth in MHz
 
 
-@dataclass(frozen=True, slots=True)
-class ServingCell:
-    """One AT+QENG="servingcell" answer: `state` in the modem's words, then a cell and a signal a leg."""
+def serving_cell(lines: tuple[str, ...]) -> Serving:
+    """Parse the line, or in NSA the lines, of AT+QENG="servingcell"; empty while no cell is found.
 
-    state: str
-    cells: tuple[Cell, ...] = ()
-    signals: tuple[Signal, ...] = ()
-
-    @property
-    def serves(self) -> bool:
-        """False while searching, without a cell, and in limited service: camped, but not served."""
-        return self.state in {"NOCONN", "CONNECT"}
-
-
-def serving_cell(lines: tuple[str, ...]) -> ServingCell:
-    """Parse the line, or in NSA the lines, of AT+QENG="servingcell"."""
+    In limited service (LIMSRV) it names the cell camped on, which serves nobody: the registration tells.
+    """
     state = ""
     legs: list[tuple[Cell, Signal] | None] = []
     for line in lines:
@@ -60,8 +46,7 @@ def serving_cell(lines: tuple[str, ...]) -> ServingCell:
     if not state:
         raise ParseError("serving cell", " / ".join(lines))
     found = [leg for leg in legs if leg is not None]
-    return ServingCell(
-        state=state,
+    return Serving(
         cells=tuple(cell for cell, _ in found),
         signals=tuple(signal for _, signal in found if signal.measured),
     )
@@ -96,7 +81,7 @@ def _lte_leg(technology: Technology, values: tuple[str, ...]) -> tuple[Cell, Sig
         pci=integer(values, 5, low=0, high=503),
         arfcn=integer(values, 6, low=0),
         band=None if band is None else f"B{band}",
-        bandwidth_mhz=_coded(values, 9, _LTE_BANDWIDTHS_MHZ),
+        bandwidth_mhz=_coded(values, 9, LTE_BANDWIDTHS_MHZ),
         tac=integer(values, 10, base=16, low=0),
     )
     signal = Signal(

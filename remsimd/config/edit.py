@@ -1,6 +1,7 @@
 """Changing options of /etc/config/remsim from afar: checked as a whole before anything is written."""
 
 import asyncio
+import contextlib
 import re
 import shutil
 import tempfile
@@ -157,8 +158,12 @@ async def _uci(folder: str, *arguments: str, may_fail: bool = False) -> None:
         async with asyncio.timeout(UCI_TIMEOUT_S):
             status = await process.wait()
     except TimeoutError as error:
-        process.kill()
         raise _refused("uci", None, f"no answer to {arguments[0]} within {UCI_TIMEOUT_S:g} s") from error
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
     if status and not may_fail:
         raise _refused("uci", None, f"uci {arguments[0]} ended with status {status}")
 

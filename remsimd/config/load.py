@@ -4,7 +4,6 @@ import re
 import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -224,5 +223,8 @@ def _words(option: uci.Option) -> list[str]:
 
 
 def _nearest(name: str, known: Mapping[str, object]) -> str:
+    # Only a mistake needs it.
+    from difflib import get_close_matches
+
     near = get_close_matches(name, known, n=1)
     return f"; did you mean {near[0]!r}?" if near else ""

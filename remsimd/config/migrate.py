@@ -14,7 +14,7 @@ from remsimd import files
 from remsimd.config import uci
 from remsimd.config.load import parse
 from remsimd.config.options import FORK_PORT, RSPRO
-from remsimd.config.readers import NotAllowedError, Reader, is_open
+from remsimd.config.readers import BOOLEAN, NotAllowedError, Reader, is_open
 from remsimd.config.uci import Option, Package, Section
 from remsimd.errors import ConfigError, Mistake
 
@@ -130,7 +130,8 @@ class _Fork:
         return value
 
     def _true(self, place: str) -> bool:
-        return (self._take(place) or "0").lower() in ("1", "yes", "on", "true", "enabled")
+        value = self._take(place, BOOLEAN)
+        return value is not None and bool(BOOLEAN.read(value))
 
     def _main(self) -> _Options:
         found = {"enabled": "1" if self._true("service.enabled") else "0"}

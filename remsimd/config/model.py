@@ -8,6 +8,8 @@ Network = IPv4Network | IPv6Network
 
 
 class Role(StrEnum):
+    """What a modem is for."""
+
     PRIMARY = "primary"
     """Uses the remote SIM and carries the data."""
     SECONDARY = "secondary"
@@ -15,11 +17,15 @@ class Role(StrEnum):
 
 
 class SimSource(StrEnum):
+    """Which of its two cards a modem uses."""
+
     LOCAL = "local"
     REMOTE = "remote"
 
 
 class MatchBy(StrEnum):
+    """By what a modem is recognised."""
+
     USB = "usb"
     PCI = "pci"
     IMEI = "imei"
@@ -28,12 +34,16 @@ class MatchBy(StrEnum):
 
 
 class FrontendType(StrEnum):
+    """What shows the remote card to a modem."""
+
     CARDEM = "cardem"
     VPCD = "vpcd"
     SHELL = "shell"
 
 
 class ConnectMode(StrEnum):
+    """Whom the RSPRO client connects to first."""
+
     AUTO = "auto"
     """What the assignment offers: the server where it names one, else the bankd."""
     SERVER = "server"
@@ -41,24 +51,32 @@ class ConnectMode(StrEnum):
 
 
 class MappingMode(StrEnum):
+    """How the orchestrator gives out cards; the words are IonMesh's."""
+
     ONE_TO_ONE_SWSIM = "ONE_TO_ONE_SWSIM"
     ONE_TO_ONE_VSIM = "ONE_TO_ONE_VSIM"
     KI_PROXY_SWSIM = "KI_PROXY_SWSIM"
 
 
 class Routing(StrEnum):
+    """What moves the data to another link."""
+
     POLICY = "policy"
     MWAN3 = "mwan3"
     NONE = "none"
 
 
 class SecondaryCarries(StrEnum):
+    """What may leave over the secondary link while the primary is down."""
+
     ALL = "all"
     MANAGEMENT = "management"
     AUTO = "auto"
 
 
 class ProbeKind(StrEnum):
+    """How a target is asked."""
+
     ICMP = "icmp"
     DNS = "dns"
     TCP = "tcp"
@@ -101,6 +119,8 @@ class ProbeTarget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MainConfig:
+    """Section `remsim`; `state_dir` holds what must survive a reboot."""
+
     enabled: bool = False
     log_level: str = "info"
     log_apdu: bool = False
@@ -110,6 +130,14 @@ class MainConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModemConfig:
+    """A section `modem`.
+
+    `interface` is a logical interface of netifd or a network device. A line is driven to
+    `sim_select_remote` for the remote card; a reset lasts `reset_pulse_ms`, a power cut `power_off_ms`.
+    `data_limit_mb` (10^6 bytes between two `data_reset_day`s, 1..28) is what remsimd itself may send and
+    receive, 0 any.
+    """
+
     name: str
     enabled: bool = True
     role: Role = Role.PRIMARY
@@ -132,6 +160,8 @@ class ModemConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrontendConfig:
+    """A section `frontend`; `usb_path` and `usb_interface` are for cardem, `host` and `port` for vpcd."""
+
     name: str
     modem: str
     type: FrontendType
@@ -143,6 +173,12 @@ class FrontendConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RsproConfig:
+    """Section `rspro`; client, bank and slot ids are 0..1023.
+
+    `bankd_allow` are the networks a server may send us to: empty means its own and the assignment's
+    hosts. `via` is a role, a modem or `any`, whose link carries the connections.
+    """
+
     connect_mode: ConnectMode = ConnectMode.AUTO
     server_host: str | None = None
     server_port: int = 9998
@@ -158,6 +194,12 @@ class RsproConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IonmeshConfig:
+    """Section `ionmesh`; the files are PEM, `api_key_file` holds one word.
+
+    Heartbeats go out every `interval_s`, over a link with a data limit every `metered_interval_s`, where
+    the orchestrator asks for nothing else. A call may take `timeout_s`.
+    """
+
     enabled: bool = False
     url: str | None = None
     tenant_id: int = 1
@@ -182,6 +224,13 @@ class IonmeshConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailoverConfig:
+    """Section `failover`.
+
+    A round passes when `reliability` targets answer within `timeout_s`. `down` failed rounds in a row
+    make a link DOWN, `up` passed ones UP again. Data returns to a better link after `hold_down_s` of
+    UP, doubled by each flap up to `hold_down_max_s`.
+    """
+
     enabled: bool = True
     targets: tuple[ProbeTarget, ...] = (
         ProbeTarget(ProbeKind.ICMP, "1.1.1.1"),
@@ -201,6 +250,8 @@ class FailoverConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecoveryConfig:
+    """Section `recovery`; the actions are counted for each modem."""
+
     enabled: bool = True
     max_actions_per_hour: int = 6
     sim_fallback_local: bool = True
@@ -208,6 +259,8 @@ class RecoveryConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricsConfig:
+    """Section `metrics`; `listen_interface` is a network device, `loopback` or `any`."""
+
     enabled: bool = True
     listen_interface: str = "loopback"
     listen_port: int = 9090
@@ -217,6 +270,8 @@ class MetricsConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryConfig:
+    """Section `history`; `path` is a folder in RAM, `days` how far the coarsest values reach back."""
+
     enabled: bool = True
     days: int = 30
     path: str = "/var/lib/remsim"
@@ -224,6 +279,8 @@ class HistoryConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertConfig:
+    """A section `alert`: fires when `metric` is beyond a threshold, in its own unit, for `for_s`."""
+
     name: str
     metric: str
     above: float | None = None

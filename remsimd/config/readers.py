@@ -63,7 +63,7 @@ def decimal(low: float, high: float, unit: str = "") -> Reader:
     """A decimal number in low..high, without exponent."""
 
     def read(text: str) -> float:
-        if not re.fullmatch(r"-?[0-9]{1,9}(\.[0-9]{1,9})?", text, re.ASCII):
+        if not re.fullmatch(r"-?[0-9]{1,10}(\.[0-9]{1,9})?", text, re.ASCII):
             raise NotAllowedError
         if not low <= float(text) <= high:
             raise NotAllowedError

@@ -17,7 +17,9 @@ DEPTH_MAX = 32
 HEAD = struct.Struct(">I")
 
 _NAMED = 0x80000000
+_LENGTH = 0xFFFFFF
 _NAME_BYTES = struct.Struct(">H")
+_NAME_MAX_BYTES = 1 << 16
 
 
 class Type(IntEnum):
@@ -42,11 +44,17 @@ NUMBERS = {
     Type.INT16: struct.Struct(">h"),
     Type.DOUBLE: struct.Struct(">d"),
 }
+_DOUBLE_ITEM = struct.Struct(">I4xd")
+"""A whole attribute: its word, the empty name with its padding, the value."""
+_DOUBLE_ITEM_WORD = _NAMED | Type.DOUBLE << 24 | _DOUBLE_ITEM.size
 
 
 def attribute(number: int, payload: bytes, *, named: bool = False) -> bytes:
-    """One attribute with its padding."""
-    word = (_NAMED if named else 0) | number << 24 | HEAD.size + len(payload)
+    """One attribute with its padding; raises `ControlError` when its length has more than 24 bits."""
+    length = HEAD.size + len(payload)
+    if length > _LENGTH:
+        raise ControlError(f"an attribute of {length} bytes is larger than ubus carries: ask for less")
+    word = (_NAMED if named else 0) | number << 24 | length
     return HEAD.pack(word) + payload + bytes(-len(payload) % 4)
 
 
@@ -55,7 +63,7 @@ def attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
     offset = 0
     while offset + HEAD.size <= len(data):
         (word,) = HEAD.unpack_from(data, offset)
-        end = offset + (word & 0xFFFFFF)
+        end = offset + (word & _LENGTH)
         if not offset + HEAD.size <= end <= len(data):
             raise ControlError("a ubus attribute is longer than its message")
         yield word >> 24 & 0x7F, data[offset + HEAD.size : end]
@@ -63,7 +71,7 @@ def attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def encode(table: Mapping[str, Any]) -> bytes:
-    """The attributes of a table of JSON values; raises `ControlError` for a number ubus cannot hold."""
+    """The attributes of a table of JSON values; raises `ControlError` for what ubus cannot hold."""
     return b"".join(_value(name, value) for name, value in table.items())
 
 
@@ -90,12 +98,19 @@ def _value(name: str, value: Any) -> bytes:
         case Mapping():
             kind, data = Type.TABLE, encode(value)
         case list() | tuple():
-            kind, data = Type.ARRAY, b"".join(_value("", item) for item in value)
+            kind, data = Type.ARRAY, b"".join(map(_item, value))
         case _:
             raise TypeError(f"{name} is a {type(value).__name__}, not a JSON value")
     text = _text(name)
+    if len(text) > _NAME_MAX_BYTES:
+        raise ControlError(f"a name of {len(text)} bytes is longer than ubus carries")
     head = _NAME_BYTES.pack(len(text) - 1) + text
     return attribute(kind, head + bytes(-len(head) % 4) + data, named=True)
+
+
+def _item(value: Any) -> bytes:
+    """What stands in an array; recorded values are floats by the thousand, so these have a short way."""
+    return _DOUBLE_ITEM.pack(_DOUBLE_ITEM_WORD, value) if type(value) is float else _value("", value)
 
 
 def _text(value: str) -> bytes:

@@ -79,8 +79,10 @@ class Requests:
         return report.status(self._store.now, clock.wall())
 
     async def events(self, params: Params) -> Any:
+        if params.get("last", 1) < 1:
+            raise ControlError("last must be 1 or more")
         found = list(self._eventlog.entries(after_seq=params.get("after", 0), kind=params.get("kind")))
-        return [report.plain(entry) for entry in found[-params.get("last", len(found) or 1) :]]
+        return [report.plain(entry) for entry in found[-params.get("last", len(found)) :]]
 
     async def failover_to(self, params: Params) -> Any:
         return {"message": await self._actions.failover_to(params["link"])}

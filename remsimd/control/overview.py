@@ -1,17 +1,20 @@
 """The control methods that answer one part of the state, and those that look for what is wrong."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from remsimd import clock
-from remsimd.config.load import load, parse
-from remsimd.config.model import SimSource
+from remsimd.config.load import load
+from remsimd.config.model import Config, SimSource
 from remsimd.control import report
 from remsimd.control.methods import Method, Params
 from remsimd.errors import ConfigError, Mistake
-from remsimd.events import IonmeshState, LinkHealth, RsproState
+from remsimd.events import LinkHealth
+from remsimd.orchestrator.events import IonmeshState
+from remsimd.rspro.events import RsproState
 from remsimd.state import State
 from remsimd.store import Store
 
@@ -70,7 +73,7 @@ class Requests:
         warnings: tuple[str, ...] = ()
         text = params.get("text")
         try:
-            config = load(self._path) if text is None else parse(text, str(self._path))
+            config = load(self._path) if text is None else _load_text(text)
             warnings = tuple(map(str, config.warnings))
         except ConfigError as error:
             mistakes = error.mistakes
@@ -80,6 +83,14 @@ class Requests:
     async def test(self, _: Params) -> Any:
         found = tuple(checks(self._store.now))
         return {"ok": all(check.ok for check in found), "checks": report.plain(found)}
+
+
+def _load_text(text: str) -> Config:
+    """A text judged as the file it would be, in memory only: also by its size, coding and key file."""
+    with os.fdopen(os.memfd_create("remsim"), "wb") as draft:
+        draft.write(text.encode("utf-8", "surrogatepass"))
+        draft.flush()
+        return load(f"/proc/self/fd/{draft.fileno()}")
 
 
 def checks(state: State) -> Iterator[Check]:

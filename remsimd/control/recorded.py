@@ -1,5 +1,7 @@
 """The control methods about what was recorded, and about alerts."""
 
+import math
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -8,7 +10,7 @@ from remsimd.control.methods import Method, Params
 from remsimd.errors import ControlError
 from remsimd.observe.alerting import Alerting
 from remsimd.observe.history import History
-from remsimd.observe.queries import Search, Wanted
+from remsimd.observe.queries import Point, Search, Wanted
 from remsimd.observe.readings import METRICS
 from remsimd.observe.rollup import DAY_S, STEPS_S
 
@@ -44,11 +46,12 @@ class Requests:
 
     async def history(self, params: Params) -> Any:
         wanted = _wanted(params)
+        step_s = _step_s(wanted, params)
         return {
             "metric": params["metric"],
             "unit": METRICS.get(params["metric"]),
-            "step_s": STEPS_S[wanted.tier],
-            "subjects": await self._ask(partial(_points, wanted)),
+            "step_s": step_s,
+            "subjects": await self._ask(partial(_points, wanted, step_s)),
         }
 
     async def events(self, params: Params) -> Any:
@@ -87,17 +90,19 @@ def table(observers: Observers) -> dict[str, Method]:
     serve = Requests(observers)
     return {
         "history": Method(
-            {"metric": str, "subject": str, "range_s": int, "step_s": int},
-            "One recorded metric of each subject, oldest first; the last day unless said otherwise.",
+            {"metric": str, "subject": str, "range_s": int, "step_s": int, "points": int},
+            "One recorded metric of each subject, oldest first, thinned to about `points`; the last day"
+            " unless said otherwise.",
             serve.history,
-            optional=frozenset({"subject", "range_s", "step_s"}),
+            optional=frozenset({"subject", "range_s", "step_s", "points"}),
         ),
         "history.series": Method({}, "Everything recorded: metric, unit and subject.", serve.series),
         "history.points": Method(
-            {"metric": str, "subject": str, "range_s": int, "step_s": int},
-            "One recorded series, oldest first; the last day unless said otherwise.",
+            {"metric": str, "subject": str, "range_s": int, "step_s": int, "points": int},
+            "One recorded series, oldest first, thinned to about `points`; the last day unless said"
+            " otherwise.",
             serve.points,
-            optional=frozenset({"range_s", "step_s"}),
+            optional=frozenset({"range_s", "step_s", "points"}),
         ),
         "history.events": Method(
             {"range_s": int, "kind": str, "severity": str, "subject": str, "last": int},
@@ -133,24 +138,46 @@ def _range_s(params: Params) -> int:
 
 
 def _wanted(params: Params) -> Wanted:
-    step_s = params.get("step_s")
+    """What to read: the coarsest recording that gives the wanted points, so that little is read."""
+    range_s, points, step_s = _range_s(params), params.get("points"), params.get("step_s")
     if step_s is not None and step_s not in STEPS_S:
         raise ControlError(f"step_s must be one of {', '.join(map(str, STEPS_S))}")
+    if points is not None and points < 1:
+        raise ControlError("points must be 1 or more")
     to_s = clock.wall()
     subjects = (params["subject"],) if "subject" in params else ()
-    return Wanted(to_s - _range_s(params), to_s, (params["metric"],), subjects, step_s)
+    wanted = Wanted(to_s - range_s, to_s, (params["metric"],), subjects, step_s)
+    if points is None or step_s is not None:
+        return wanted
+    coarse_enough = (each for each in STEPS_S[wanted.tier :] if each <= range_s / points)
+    return replace(wanted, step_s=max(coarse_enough, default=None))
+
+
+def _step_s(wanted: Wanted, params: Params) -> int:
+    """The seconds of a row: the recorded ones, or a multiple of them that thins to the points."""
+    recorded_s = STEPS_S[wanted.tier]
+    points = params.get("points")
+    return recorded_s if points is None else recorded_s * math.ceil(_range_s(params) / (points * recorded_s))
 
 
 def _series(archive: "Archive") -> tuple[tuple[str, str], ...]:
     return archive.series()
 
 
-def _points(wanted: Wanted, archive: "Archive") -> dict[str, list[list[float]]]:
-    """By subject, rows of begin (s), minimum, maximum, average, last."""
-    subjects: dict[str, list[list[float]]] = {}
+def _points(wanted: Wanted, step_s: int, archive: "Archive") -> dict[str, list[list[float]]]:
+    """By subject, rows of begin (s), minimum, maximum, average, last of each `step_s` seconds.
+
+    Where that is longer than what was recorded, every recorded span weighs the same in the average.
+    """
+    merged: dict[tuple[str, int], list[Point]] = {}
     for point in archive.points(wanted):
-        row = [point.at_s, point.low, point.high, point.average, point.last]
-        subjects.setdefault(point.subject, []).append(row)
+        merged.setdefault((point.subject, point.at_s // step_s), []).append(point)
+    subjects: dict[str, list[list[float]]] = {}
+    for (subject, number), points in merged.items():
+        average = sum(point.average for point in points) / len(points)
+        low, high = min(point.low for point in points), max(point.high for point in points)
+        row = [number * step_s, low, high, round(average, 3), points[-1].last]
+        subjects.setdefault(subject, []).append(row)
     return subjects
 
 

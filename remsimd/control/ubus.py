@@ -88,6 +88,8 @@ class UbusObject:
                     task = asyncio.create_task(self._answer(connection, message))
                     calls.add(task)
                     task.add_done_callback(calls.discard)
+                    # It begins, so that an answer given at once is there before the next call is taken.
+                    await asyncio.sleep(0)
         finally:
             stop()
             for task in tuple(calls):
@@ -133,12 +135,15 @@ class _Connection:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._writer.close()
+        # What ubusd has not read by now is lost: a graceful end would wait for a ubusd that is stuck.
+        self._writer.transport.abort()
         with contextlib.suppress(OSError):
             await self._writer.wait_closed()
 
     async def receive(self) -> Message:
         """The next message; raises EOFError at the end of the connection, ControlError for nonsense."""
+        # Who does not read our answers has no further calls served, so that answers do not pile up.
+        await self._writer.drain()
         head = await self._reader.readexactly(HEAD_BYTES)
         return decode(head, await self._reader.readexactly(body_bytes(head)))
 
@@ -164,7 +169,9 @@ class _Connection:
 
     def reply(self, request: Message, answer: Mapping[str, Any], status: Status) -> None:
         """Answer a call with a table and how it ended; one too large becomes an error that says so."""
-        if Attribute.NO_REPLY in request.attributes or self._object is None:
+        if self._object is None or Attribute.NO_REPLY in request.attributes:
+            return
+        if self._writer.transport.is_closing():
             return
         me = (Attribute.OBJID, number(self._object))
         try:

@@ -22,7 +22,10 @@ LOOK_EVERY_S = 10.0
 """How often the connections under watch are read: what one costs in its last seconds is missed."""
 TELL_EVERY_S = 60.0
 KEEP_EVERY_S = 900.0
-"""Flash wears: a kill loses at most this much of the count."""
+KEEP_SHARE = 0.001
+"""Flash wears: the count is written after so long, or, looked at once a minute, after this share of
+a link's limit. The second costs a thousand writes a period at most, and a kill loses no more of the
+count than either allows."""
 
 
 class Accounts:
@@ -40,6 +43,7 @@ class Accounts:
         self._publish = publish
         self._ledgers = {link: Ledger() for link in limits} | _read(self._path, self._limits)
         self._kept = dict(self._ledgers)
+        self._refused = False
         self._watched: list[tuple[str, socket.socket, TrafficBytes]] = []
 
     def charge(self, link: str | None, count: int) -> None:
@@ -72,10 +76,11 @@ class Accounts:
                 await asyncio.sleep(LOOK_EVERY_S)
                 self._look()
                 now = clock.monotonic()
-                if now - told_s >= TELL_EVERY_S:
-                    told_s = now
-                    self._tell()
-                if now - kept_s >= KEEP_EVERY_S:
+                if now - told_s < TELL_EVERY_S:
+                    continue
+                told_s = now
+                self._tell()
+                if now - kept_s >= KEEP_EVERY_S or self._much_is_unkept():
                     kept_s = now
                     self._keep()
         finally:
@@ -100,6 +105,15 @@ class Accounts:
             spent, tight = budget.spent_bytes(ledger, now, limit), budget.is_tight(ledger, now, limit)
             self._publish(DataSpent(link, spent, limit.limit_bytes, tight))
 
+    def _much_is_unkept(self) -> bool:
+        now = clock.wall()
+        return any(
+            budget.spent_bytes(self._ledgers[link], now, limit)
+            - budget.spent_bytes(self._kept[link], now, limit)
+            >= KEEP_SHARE * limit.limit_bytes
+            for link, limit in self._limits.items()
+        )
+
     def _keep(self) -> None:
         if self._ledgers == self._kept:
             return
@@ -107,9 +121,11 @@ class Accounts:
         try:
             files.replace(self._path, json.dumps(document).encode())
         except OSError as error:
-            _log.warning("what was spent cannot be kept in %s: %s", self._path, error.strerror)
+            level = logging.DEBUG if self._refused else logging.WARNING
+            self._refused = True
+            _log.log(level, "what was spent cannot be kept in %s: %s", self._path, error.strerror)
         else:
-            self._kept = dict(self._ledgers)
+            self._kept, self._refused = dict(self._ledgers), False
 
 
 def limits_of(modems: Iterable[ModemConfig]) -> dict[str, Limit]:

@@ -6,6 +6,8 @@ The figures are bytes on the wire from the IP header up, both directions: what a
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
+from remsimd.dataplan import period_start
+
 TIGHT_SHARE = 0.9
 """From this share of the limit on nothing is sent only to find out whether a link works."""
 
@@ -88,15 +90,7 @@ def _period(ledger: Ledger, wall_s: float, limit: Limit) -> str:
     today = _date(wall_s)
     if today < CLOCK_SET_AFTER:
         return ledger.periods[0][0] if ledger.periods else _DATELESS
-    return _start(today, limit.reset_day).isoformat()
-
-
-def _start(today: date, reset_day: int) -> date:
-    """The latest reset day that is not in the future."""
-    if today.day >= reset_day:
-        return today.replace(day=reset_day)
-    last_of_previous_month = today.replace(day=1) - timedelta(days=1)
-    return last_of_previous_month.replace(day=reset_day)
+    return period_start(today, limit.reset_day).isoformat()
 
 
 def _times(period: str, wall_s: float, limit: Limit) -> tuple[float, float]:
@@ -105,7 +99,7 @@ def _times(period: str, wall_s: float, limit: Limit) -> tuple[float, float]:
     if today < CLOCK_SET_AFTER or period == _DATELESS:
         return 31 * _DAY_S, 31 * _DAY_S
     start = date.fromisoformat(period)
-    end = _start(start + timedelta(days=31), limit.reset_day)
+    end = period_start(start + timedelta(days=31), limit.reset_day)
     end_s = datetime(end.year, end.month, end.day, tzinfo=UTC).timestamp()
     return (end - start).days * _DAY_S, max(end_s - wall_s, 1.0)
 

@@ -5,15 +5,14 @@ import contextlib
 
 from remsimd.errors import RouteError
 
-_LIMIT_S = 10.0
+LIMIT_S = 10.0
 
 
-async def run(*argv: str, stdin: str = "", limit_s: float | None = None) -> tuple[int, str, str]:
+async def run(*argv: str, stdin: str = "", limit_s: float = LIMIT_S) -> tuple[int, str, str]:
     """Exit status, output, error text; RouteError when it cannot be started or takes over `limit_s` (10 s).
 
     The program is killed when the caller is cancelled.
     """
-    limit_s = _LIMIT_S if limit_s is None else limit_s
     try:
         process = await asyncio.create_subprocess_exec(
             *argv,

@@ -13,11 +13,11 @@ from remsimd.config.model import FailoverConfig, SecondaryCarries
 from remsimd.errors import ControlError, RouteError
 from remsimd.events import (
     Event,
-    HeartbeatSent,
     LinkHealth,
     LinkHealthChanged,
     ModemFound,
     ModemGone,
+    ModemResetRefused,
     ModemResetting,
     RegistrationRead,
     SimSwitched,
@@ -33,6 +33,7 @@ from remsimd.failover.probe import Prober
 from remsimd.failover.rounds import Purse, Rounds
 from remsimd.failover.routes import Routing, route_over
 from remsimd.netifd import device_of
+from remsimd.orchestrator.events import HeartbeatSent
 
 _log = logging.getLogger(__name__)
 
@@ -142,9 +143,9 @@ class FailoverEngine:
                 self._observe(modem, ModemSays(False, f"modem gone: {reason}"), stamped.mono_s)
             case ModemFound(modem, _):
                 self._observe(modem, ModemSays(None, "modem found"), stamped.mono_s)
-                if modem in self._restarting:
-                    self._restarting.discard(modem)
-                    self._observe(modem, Released(), stamped.mono_s)
+                self._restarted(modem, stamped.mono_s)
+            case ModemResetRefused(modem):
+                self._restarted(modem, stamped.mono_s)
             case ModemResetting(modem, cause):
                 self._restarting.add(modem)
                 self._observe(modem, Held(f"restarting: {cause}"), stamped.mono_s)
@@ -177,6 +178,11 @@ class FailoverEngine:
         finally:
             if self._timer is not None:
                 self._timer.cancel()
+
+    def _restarted(self, modem: str, at_s: float) -> None:
+        if modem in self._restarting:
+            self._restarting.discard(modem)
+            self._observe(modem, Released(), at_s)
 
     def _rounds_of(self, name: str, prober: Prober) -> Rounds:
         return Rounds(

@@ -13,6 +13,7 @@ from typing import Protocol
 from remsimd import clock
 from remsimd.config.model import ProbeKind, ProbeTarget
 from remsimd.failover import icmp
+from remsimd.net import device_option
 
 _log = logging.getLogger(__name__)
 
@@ -184,7 +185,7 @@ def _ping_socket(ipv6: bool) -> tuple[socket.socket, bool]:
 
 def _bind(sock: socket.socket, device: str) -> None:
     sock.setblocking(False)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode() + b"\0")
+    sock.setsockopt(*device_option(device))
 
 
 def _family(address: str) -> socket.AddressFamily:

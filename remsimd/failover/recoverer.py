@@ -1,8 +1,9 @@
 """Recovery with its effects: hears how the links are, climbs the ladders, one modem at a time."""
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 
 from modems.errors import ModemError
 from remsimd import clock
@@ -13,6 +14,7 @@ from remsimd.events import (
     LinkHealth,
     LinkHealthChanged,
     ModemFound,
+    ModemResetRefused,
     ModemResetting,
     RecoveryAction,
     RecoveryEnded,
@@ -33,6 +35,7 @@ from remsimd.failover.recovery import (
     Patient,
     RecoveryEvent,
     Tick,
+    Waits,
 )
 from remsimd.failover.remedies import Remedies
 
@@ -66,8 +69,9 @@ class Recoverer:
         patients = [Patient(name, priorities[name], cure.ladder) for name, cure in remedies.items()]
         self._state = recovery.initial(patients, start_s=start_s, settle_s=settle_s)
         self._wake = asyncio.Event()
+        self._over = asyncio.Event()
         self._begun: Begin | None = None
-        self._returns: list[asyncio.TimerHandle] = []
+        self._returns: dict[str, asyncio.TimerHandle] = {}
 
     async def run(self) -> None:
         """Treat who needs it until cancelled."""
@@ -75,8 +79,29 @@ class Recoverer:
             with self._bus.listen(self._hear):
                 await self._treat()
         finally:
-            for timer in self._returns:
+            for timer in self._returns.values():
                 timer.cancel()
+            self._state, self._begun = recovery.abandoned(self._state), None
+            self._over.set()
+
+    @contextlib.asynccontextmanager
+    async def in_turn(self, name: str) -> AsyncIterator[None]:
+        """Wait until no other modem is under treatment; none is begun for the length of the block.
+
+        For a SIM switch of the modem `name`, up to the moment that the bus is told of it.
+        """
+        if name not in self._remedies:
+            yield
+            return
+        self._take(Waits(name, True))
+        try:
+            while (treated := self._state.treatment) is not None and treated.name != name:
+                _log.info("%s: its SIM switch waits until the recovery of %s has settled", name, treated.name)
+                self._over.clear()
+                await self._over.wait()
+            yield
+        finally:
+            self._take(Waits(name, False))
 
     async def _treat(self) -> None:
         for name in self._remedies:
@@ -106,7 +131,9 @@ class Recoverer:
                 self._take(HealthSeen(link, health, cause))
             case SimSwitching(modem=modem) | ModemResetting(modem=modem) if modem in self._remedies:
                 self._take(Busy(modem, True))
-            case SimSwitched(modem=modem) | ModemFound(modem=modem) if modem in self._remedies:
+            case SimSwitched(modem=modem) | ModemFound(modem=modem) | ModemResetRefused(modem=modem) if (
+                modem in self._remedies
+            ):
                 self._take(Busy(modem, False))
             case _:
                 pass
@@ -122,6 +149,7 @@ class Recoverer:
                     self._bus.publish(RecoveryStarted(name, action, cause))
                 case End(name, action, ok, detail, took_s):
                     _log.info("%s: %s after %.0f s: %s", name, action, took_s, detail)
+                    self._over.set()
                     self._bus.publish(RecoveryEnded(name, action, ok, detail, took_s))
                     if ok and action is RecoveryAction.LOCAL_CARD:
                         self._return_later(name)
@@ -129,8 +157,10 @@ class Recoverer:
 
     def _return_later(self, name: str) -> None:
         """The local card is a stopgap: after a quiet hour the remote one gets another chance."""
-        loop = asyncio.get_running_loop()
-        self._returns.append(loop.call_later(QUIET_S, self._remedies[name].back_to_the_remote_card))
+        if name in self._returns:
+            self._returns[name].cancel()
+        give_back = self._remedies[name].back_to_the_remote_card
+        self._returns[name] = asyncio.get_running_loop().call_later(QUIET_S, give_back)
 
     async def _carry_out(self, begun: Begin) -> str | None:
         """None, or why it could not be done."""

@@ -39,7 +39,7 @@ class Patient:
 
     `rung` is the next one, `taken_s` when each one of the last hour was begun, `down_s` since when
     the link is DOWN without a break, `busy_until_s` how long somebody else's work on the modem is
-    waited for at most.
+    waited for at most, `waits` that its SIM switch waits for another modem's treatment to end.
     """
 
     name: str
@@ -51,6 +51,7 @@ class Patient:
     rung: int = 0
     taken_s: tuple[float, ...] = ()
     busy_until_s: float | None = None
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,14 @@ class Busy:
 
 
 @dataclass(frozen=True, slots=True)
+class Waits:
+    """A SIM switch of the modem waits for another one's treatment to end; or (`on` false) no longer."""
+
+    name: str
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
 class EffectDone:
     """The action's effect was carried out, or (`failure`) could not be."""
 
@@ -109,7 +118,7 @@ class Tick:
     """Time passed; `due_s` says when one is needed."""
 
 
-RecoveryEvent = HealthSeen | Busy | EffectDone | Tick
+RecoveryEvent = HealthSeen | Busy | Waits | EffectDone | Tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +158,8 @@ def step(
 
     - A modem whose link is DOWN for 60 s gets the next action of its ladder, and waits for what
       becomes of it. Only one modem is under treatment at any time, and none while another one is
-      being reset or moved to another card by somebody else.
+      being reset or moved to another card by somebody else, or waits for that: a ladder of many
+      rungs lets a SIM switch of another modem in between two of them.
     - Where several are down, the one that has had the fewest actions comes first, then the one
       of the lowest priority: the secondary keeps the router reachable.
     - Each action counts against the hour of its modem; one that could not be carried out (the
@@ -165,6 +175,8 @@ def step(
             until_s = now + BUSY_LIMIT_S if on else None
             state = _with(state, replace(state.patient(name), busy_until_s=until_s))
             state = state if on else _proving(state, name, now)
+        case Waits(name, on):
+            state = _with(state, replace(state.patient(name), waits=on))
         case EffectDone():
             state = _effect_done(state, event.failure, now, out)
         case Tick():
@@ -173,6 +185,12 @@ def step(
     if state.treatment is None:
         state = _begun(state, now, max_actions_per_hour, out)
     return state, tuple(out)
+
+
+def abandoned(state: RecoveryState) -> RecoveryState:
+    """Nobody is treated and no link's health is known, but what was tried is; for when nobody carries out."""
+    patients = tuple(replace(each, health=LinkHealth.UNKNOWN, down_s=None) for each in state.patients)
+    return replace(state, patients=patients, treatment=None)
 
 
 def due_s(state: RecoveryState, now: float, max_actions_per_hour: int) -> float | None:
@@ -234,7 +252,7 @@ def _judged(state: RecoveryState, now: float, out: list[Begin | End]) -> Recover
 
 
 def _begun(state: RecoveryState, now: float, most: int, out: list[Begin | End]) -> RecoveryState:
-    if any(_is_busy(patient, now) for patient in state.patients):
+    if any(patient.waits or _is_busy(patient, now) for patient in state.patients):
         return state
     ready = [
         patient

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Callable
 from typing import Protocol
 
@@ -13,8 +12,6 @@ from remsimd.failover import counters
 from remsimd.failover.counters import CALM_SAMPLE_S, SAMPLE_S, SILENT_S, Reading, Traffic
 from remsimd.failover.health import LinkState, RoundDone, Silence, pause_s
 from remsimd.failover.probe import Prober, wire_bytes
-
-_log = logging.getLogger(__name__)
 
 LATE_S = 4.0
 """An answer that comes after the round's timeout, but within this time, still shows that the link

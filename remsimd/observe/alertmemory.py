@@ -19,6 +19,7 @@ class AlertMemory:
     def __init__(self, state_dir: Path) -> None:
         self._path = state_dir / FILE
         self._kept: dict[str, Any] | None = None
+        self._refused = False
 
     def restore(self) -> Board:
         """The board as it was kept; an empty one from a file that does not hold one.
@@ -59,6 +60,8 @@ class AlertMemory:
         try:
             files.replace(self._path, json.dumps({"firing": firing, "muted": muted}).encode())
         except OSError as error:
-            log.warning("alerts cannot be kept in %s: %s", self._path, error.strerror)
+            level = logging.DEBUG if self._refused else logging.WARNING
+            self._refused = True
+            log.log(level, "alerts cannot be kept in %s: %s", self._path, error.strerror)
         else:
-            self._kept = known
+            self._kept, self._refused = known, False

@@ -14,6 +14,8 @@ RATE_OVER_S = 300.0
 
 
 class Phase(StrEnum):
+    """How one thing that an alert watches is."""
+
     WELL = "well"
     """The value is known to be well, or unknown."""
     PENDING = "pending"
@@ -23,6 +25,8 @@ class Phase(StrEnum):
 
 
 class Change(StrEnum):
+    """What became of an alert in one look."""
+
     FIRES = "fires"
     OVER = "over"
 

@@ -4,7 +4,6 @@ Everything here blocks and is called from one thread. A minute is one transactio
 killed daemon leaves behind is whole; the counters of the data usage stand in the same one.
 """
 
-import os
 import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -12,6 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from remsimd import files
 from remsimd.observe import queries, schema
 from remsimd.observe.errors import DamagedError, HistoryError
 from remsimd.observe.queries import Point, Search, Wanted
@@ -126,9 +126,9 @@ class Archive:
             fresh.unlink(missing_ok=True)
             fresh.touch(mode=0o600)
             self._open_database().execute("VACUUM INTO ?", (str(fresh),))
-            _sync(fresh)
+            files.sync(fresh)
             fresh.replace(self._snapshot)
-            _sync(self._snapshot.parent)
+            files.sync(self._snapshot.parent)
         except (sqlite3.Error, OSError) as error:
             with suppress(OSError):
                 fresh.unlink(missing_ok=True)
@@ -145,11 +145,3 @@ class Archive:
             yield
         except sqlite3.Error as error:
             raise HistoryError(f"{self._path}: {error}") from error
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -10,9 +10,13 @@ from modems.facts import Registration, SimState, mask
 from remsimd import events as ev
 from remsimd.bus import Stamped
 from remsimd.observe import events as observed
+from remsimd.orchestrator import events as ionmesh_events
+from remsimd.rspro import events as remote
 
 
 class Severity(StrEnum):
+    """How grave an entry is, for filters and colours."""
+
     INFO = "info"
     WARNING = "warning"
     ERROR = "error"
@@ -137,6 +141,10 @@ class EventLog:
         return "recovery", Severity.INFO, event.modem, f"modem reset: {event.cause}"
 
     @_line.register
+    def _(self, event: ev.ModemResetRefused) -> Line:
+        return "recovery", Severity.WARNING, event.modem, f"modem not reset: {event.reason}"
+
+    @_line.register
     def _(self, event: ev.DataSpent) -> Line:
         if not self._changed(event.link, "budget", str(event.tight)) or not event.tight:
             return None
@@ -155,13 +163,13 @@ class EventLog:
         return "sim_switch", Severity.ERROR, event.modem, f"back on the {event.source} SIM: {event.cause}"
 
     @_line.register
-    def _(self, event: ev.TpduFailed) -> Line:
+    def _(self, event: remote.TpduFailed) -> Line:
         if not self._changed(event.modem, "tpdu", event.reason):
             return None
         return "rspro", Severity.WARNING, event.modem, f"the card gave no answer: {event.reason}"
 
     @_line.register
-    def _(self, event: ev.Authenticated) -> Line:
+    def _(self, event: remote.Authenticated) -> Line:
         if event.ok:
             return (
                 "auth_success",
@@ -173,16 +181,16 @@ class EventLog:
         return "auth_failure", Severity.ERROR, event.modem, text
 
     @_line.register
-    def _(self, event: ev.RsproStateChanged) -> Line:
-        holding = event.state is ev.RsproState.HOLDING
-        if event.state is ev.RsproState.OPERATIONAL:
+    def _(self, event: remote.RsproStateChanged) -> Line:
+        holding = event.state is remote.RsproState.HOLDING
+        if event.state is remote.RsproState.OPERATIONAL:
             self._last = {key: text for key, text in self._last.items() if key[1] != "tpdu"}
         severity = Severity.WARNING if holding else Severity.INFO
         detail = f": {event.detail}" if event.detail else ""
         return "rspro", severity, "rspro", f"remote SIM {event.state}{detail}"
 
     @_line.register
-    def _(self, event: ev.RsproLinkChanged) -> Line:
+    def _(self, event: remote.RsproLinkChanged) -> Line:
         text = f"{event.peer} {event.endpoint} {'connected' if event.up else 'lost'}"
         if event.detail:
             text += f": {event.detail}"
@@ -192,22 +200,26 @@ class EventLog:
         return kind, Severity.INFO if event.up else Severity.WARNING, "rspro", text
 
     @_line.register
-    def _(self, event: ev.CardAvailable) -> Line:
+    def _(self, event: remote.CardAvailable) -> Line:
         return "rspro", Severity.INFO, "rspro", f"card answers, ATR {event.atr.hex().upper()}"
 
     @_line.register
-    def _(self, event: ev.CardLost) -> Line:
+    def _(self, event: remote.CardLost) -> Line:
         return "rspro", Severity.WARNING, "rspro", f"card lost: {event.reason}"
 
     @_line.register
-    def _(self, event: ev.IonmeshStateChanged) -> Line:
-        fine = event.state in (ev.IonmeshState.REGISTERED, ev.IonmeshState.OFF, ev.IonmeshState.CONNECTING)
-        kind = "connected" if event.state is ev.IonmeshState.REGISTERED else "ionmesh"
+    def _(self, event: ionmesh_events.IonmeshStateChanged) -> Line:
+        fine = event.state in (
+            ionmesh_events.IonmeshState.REGISTERED,
+            ionmesh_events.IonmeshState.OFF,
+            ionmesh_events.IonmeshState.CONNECTING,
+        )
+        kind = "connected" if event.state is ionmesh_events.IonmeshState.REGISTERED else "ionmesh"
         text = f"IonMesh {event.state}" + (f": {event.detail}" if event.detail else "")
         return kind, Severity.INFO if fine else Severity.ERROR, "ionmesh", text
 
     @_line.register
-    def _(self, event: ev.Assigned) -> Line:
+    def _(self, event: ionmesh_events.Assigned) -> Line:
         card = event.assignment
         if card is None:
             return "ionmesh", Severity.WARNING, "ionmesh", f"no card assigned ({event.source})"
@@ -216,11 +228,11 @@ class EventLog:
         return "ionmesh", Severity.INFO, "ionmesh", text
 
     @_line.register
-    def _(self, event: ev.CommandReceived) -> Line:
+    def _(self, event: ionmesh_events.CommandReceived) -> Line:
         return "command", Severity.INFO, "ionmesh", f"command {event.type} ({event.id})"
 
     @_line.register
-    def _(self, event: ev.CommandDone) -> Line:
+    def _(self, event: ionmesh_events.CommandDone) -> Line:
         result = "done" if event.ok else "failed"
         severity = Severity.INFO if event.ok else Severity.ERROR
         return "command", severity, "ionmesh", f"command {event.type} {result}: {event.detail}"

@@ -28,7 +28,10 @@ class MetricsServer:
         self._registry = registry
 
     async def run(self) -> None:
-        """Listen until cancelled. Raises OSError while the address or port is not to be had."""
+        """Listen until cancelled.
+
+        Raises RemsimError for a device without an IPv4 address, OSError while the port is not to be had.
+        """
         address = listen_address(self._config.listen_interface)
         server, thread = start_wsgi_server(self._config.listen_port, address, self._registry)
         try:

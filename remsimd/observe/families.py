@@ -14,6 +14,7 @@ from remsimd import __version__
 from remsimd import events as ev
 from remsimd.config.model import SimSource
 from remsimd.observe.measured import Budget, LinkMeasures, Measures
+from remsimd.orchestrator import events as ionmesh_events
 from remsimd.state import LinkState, ModemState, State
 
 Samples = Sequence[tuple[tuple[str, ...], float | None]]
@@ -260,7 +261,7 @@ def remote_sim(make: Families, state: State, now_s: float) -> Iterator[Metric]:
 def ionmesh(make: Families, state: State, measures: Measures) -> Iterator[Metric]:
     """The orchestrator, seen from here."""
     view = state.ionmesh
-    states = [((s.value,), float(view.state is s)) for s in ev.IonmeshState]
+    states = [((s.value,), float(view.state is s)) for s in ionmesh_events.IonmeshState]
     yield make.gauge("remsim_ionmesh_state", "1 for the state towards IonMesh.", ("state",), states)
     beats = [((), float(view.heartbeats))]
     yield make.counter("remsim_ionmesh_heartbeats_total", "Heartbeats answered.", (), beats)

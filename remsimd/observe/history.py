@@ -20,6 +20,7 @@ from remsimd import clock
 from remsimd import events as ev
 from remsimd.bus import Bus, Stamped
 from remsimd.config.model import HistoryConfig
+from remsimd.dataplan import period_start
 from remsimd.observe import events as observed
 from remsimd.observe import usage
 from remsimd.observe.errors import HistoryError
@@ -129,7 +130,7 @@ class History:
             for link, spent in (await self.ask(partial(_usage_of, days))).items():
                 report.setdefault(link, {})[name] = asdict(spent)
         for link, plan in self._plans.items():
-            days = usage.plan_start(today, plan.reset_day).toordinal(), today.toordinal()
+            days = period_start(today, plan.reset_day).toordinal(), today.toordinal()
             spent = (await self.ask(partial(_usage_of, days))).get(link)
             if spent is not None:
                 report.setdefault(link, {})["plan"] = asdict(spent)
@@ -245,7 +246,7 @@ class History:
         """Tell what each link has carried since its plan's reset day."""
         today = usage.local_day(self._wall())
         for link, plan in self._plans.items():
-            days = usage.plan_start(today, plan.reset_day).toordinal(), today.toordinal()
+            days = period_start(today, plan.reset_day).toordinal(), today.toordinal()
             try:
                 found: dict[str, Usage] = await self._do(partial(_usage_of, days))
             except HistoryError as error:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from remsimd import events as ev
 from remsimd.bus import Stamped
 from remsimd.observe import events as observed
+from remsimd.orchestrator import events as ionmesh_events
 
 RATE_OVER_S = 5.0
 """Traffic is counted over at least so long before it is called a rate."""
@@ -91,7 +92,7 @@ def fold(known: Measures, stamped: Stamped) -> Measures:
         case ev.RecoveryEnded(modem=modem, action=action, ok=ok):
             key = modem, action, ok
             return replace(known, recoveries={**known.recoveries, key: known.recoveries.get(key, 0) + 1})
-        case ev.IonmeshCallDone(call=call, failure=str(reason)):
+        case ionmesh_events.IonmeshCallDone(call=call, failure=str(reason)):
             failures = known.ionmesh_failures
             count = failures.get((call, reason), 0) + 1
             return replace(known, ionmesh_failures={**failures, (call, reason): count})

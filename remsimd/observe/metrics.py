@@ -12,6 +12,8 @@ from remsimd import events as ev
 from remsimd.bus import Stamped
 from remsimd.observe import families, system
 from remsimd.observe.measured import Measures
+from remsimd.orchestrator import events as ionmesh_events
+from remsimd.rspro import events as remote
 from remsimd.state import State
 
 SECONDS = (0.005, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
@@ -103,11 +105,11 @@ class Histograms:
             case ev.AtTimings(modem=modem, durations_s=durations_s):
                 for duration_s in durations_s:
                     self._at.labels(router, modem).observe(duration_s)
-            case ev.TpduRelayed(took_s=took_s):
+            case remote.TpduRelayed(took_s=took_s):
                 self._tpdu.labels(router).observe(took_s)
             case ev.ProbeDone(link=link, target=target, rtt_s=float(rtt_s)):
                 self._probe.labels(router, link, target).observe(rtt_s)
-            case ev.IonmeshCallDone(call=call, took_s=took_s):
+            case ionmesh_events.IonmeshCallDone(call=call, took_s=took_s):
                 self._call.labels(router, call).observe(took_s)
             case ev.SimSwitched(ok=True, took_s=took_s):
                 self._switch.labels(router).observe(took_s)

@@ -58,13 +58,12 @@ class Batch:
 class Written:
     """What came of a batch.
 
-    The clock's jump before it; whether minutes have their place (usage is written only then); how
-    many wait for the clock, and how many of an earlier boot, whose clock was never set, are lost.
+    The clock's jump before it; whether minutes have their place (usage is written only then), or
+    wait for the clock; and how many of an earlier boot, whose clock was never set, are lost.
     """
 
     jump_s: float
     settled: bool
-    staged_minutes: int
     lost_minutes: int
 
 
@@ -97,7 +96,7 @@ class Recorder:
         self._record(batch.events, now)
         self._prune(batch.mono_s, now)
         self._set("timebase", json.dumps(asdict(now)))
-        return Written(jump_s, now.settled, 0 if now.settled else self._staged(), lost_minutes)
+        return Written(jump_s, now.settled, lost_minutes)
 
     def newest_s(self) -> float | None:
         """The newest minute recorded, as wall-clock seconds; None when there is none."""
@@ -195,17 +194,13 @@ class Recorder:
             known = self._series[key] = int(cursor.lastrowid or 0)
         return known
 
-    def _staged(self) -> int:
+    def _drop_staged(self) -> int:
+        """Forget minutes of a boot whose clock was never set: nothing tells any more when they were."""
         row = self._database.execute(
             "SELECT count(DISTINCT t) FROM point WHERE tier = ?", (STAGED,)
         ).fetchone()
-        return int(row[0])
-
-    def _drop_staged(self) -> int:
-        """Forget minutes of a boot whose clock was never set: nothing tells any more when they were."""
-        dropped = self._staged()
         self._database.execute("DELETE FROM point WHERE tier = ?", (STAGED,))
-        return dropped
+        return int(row[0])
 
     def _take_staged(self) -> tuple[Minute, ...]:
         names = {number: key for key, number in self._series.items()}

@@ -22,7 +22,7 @@ def cpu_times(proc: Path = PROC) -> CpuTimes | None:
         ticks = [int(word) for word in head[1:9]]
     except (OSError, ValueError):
         return None
-    if head[0] != "cpu" or len(ticks) < 5:
+    if head[:1] != ["cpu"] or len(ticks) < 5:
         return None
     idle = ticks[3] + ticks[4]
     return CpuTimes(sum(ticks) - idle, sum(ticks))

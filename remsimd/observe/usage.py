@@ -76,10 +76,3 @@ def local_day(wall_s: float) -> date:
 def week_start(day: date) -> date:
     """The Monday of the week (ISO 8601)."""
     return day - timedelta(days=day.weekday())
-
-
-def plan_start(day: date, reset_day: int) -> date:
-    """The day on which the plan's present period began; `reset_day` is 1..28."""
-    if day.day >= reset_day:
-        return day.replace(day=reset_day)
-    return (day.replace(day=1) - timedelta(days=1)).replace(day=reset_day)

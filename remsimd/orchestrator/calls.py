@@ -11,9 +11,10 @@ from remsimd import clock
 from remsimd.config.model import IonmeshConfig
 from remsimd.config.readers import is_mdns
 from remsimd.errors import OrchestratorError
-from remsimd.events import Event, IonmeshCallDone
+from remsimd.events import Event
 from remsimd.http import HttpAnswer
 from remsimd.orchestrator import wire
+from remsimd.orchestrator.events import IonmeshCallDone
 from remsimd.orchestrator.policy import KEY
 from remsimd.orchestrator.requests import HeartbeatRequest, RegisterRequest
 from remsimd.orchestrator.wire import DiscoverAnswer, HeartbeatAnswer, RefusedError, RegisterAnswer

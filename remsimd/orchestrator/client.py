@@ -11,10 +11,11 @@ from remsimd import clock
 from remsimd.assignment import Assignment
 from remsimd.config.model import IonmeshConfig
 from remsimd.errors import OrchestratorError
-from remsimd.events import Assigned, Event, IonmeshState, IonmeshStateChanged, LinkHealthChanged
+from remsimd.events import Event, LinkHealthChanged
 from remsimd.orchestrator import policy
 from remsimd.orchestrator.calls import Caller, Calls, Way
 from remsimd.orchestrator.commands import Commands
+from remsimd.orchestrator.events import Assigned, IonmeshState, IonmeshStateChanged
 from remsimd.orchestrator.heartbeat import Heartbeats, Sources
 from remsimd.orchestrator.requests import RegisterRequest
 from remsimd.orchestrator.store import Store

@@ -9,7 +9,8 @@ from typing import Any
 
 from remsimd import clock
 from remsimd.errors import RemsimError
-from remsimd.events import CommandDone, CommandReceived, Event
+from remsimd.events import Event
+from remsimd.orchestrator.events import CommandDone, CommandReceived
 from remsimd.orchestrator.requests import CommandResult, ResultState
 from remsimd.orchestrator.store import Store
 from remsimd.orchestrator.wire import Command

@@ -8,10 +8,11 @@ from typing import Any
 from remsimd import clock
 from remsimd.config.model import IonmeshConfig
 from remsimd.errors import OrchestratorError
-from remsimd.events import Event, HeartbeatSent
+from remsimd.events import Event
 from remsimd.orchestrator import policy
 from remsimd.orchestrator.calls import Calls, Way
 from remsimd.orchestrator.commands import Commands
+from remsimd.orchestrator.events import HeartbeatSent
 from remsimd.orchestrator.policy import Hurry
 from remsimd.orchestrator.requests import HeartbeatRequest
 from remsimd.orchestrator.wire import HeartbeatAnswer

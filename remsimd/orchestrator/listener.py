@@ -54,30 +54,38 @@ class Listener:
     def __init__(self, port: int, answer: Callable[[Request], Awaitable[Reply]]) -> None:
         self.port = port
         self._answer = answer
-        self._open = 0
+        self._clients: set[asyncio.Task[None]] = set()
         self.ready = asyncio.Event()
 
     async def run(self) -> None:
         """Serve until cancelled; raises OSError where the port is taken."""
-        server = await asyncio.start_server(self._serve, HOST, self.port, limit=HEAD_BYTES)
-        async with server:
+        server = await asyncio.start_server(self._accept, HOST, self.port, limit=HEAD_BYTES)
+        try:
             self.port = server.sockets[0].getsockname()[1]
             log.info("the older client's contract is served on %s:%d", HOST, self.port)
             self.ready.set()
-            await server.serve_forever()
+            await asyncio.Event().wait()
+        finally:
+            # Not serve_forever(): its end waits for whoever is served still (Python 3.12).
+            server.close()
+            for client in tuple(self._clients):
+                client.cancel()
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        client = asyncio.create_task(self._serve(reader, writer))
+        self._clients.add(client)
+        client.add_done_callback(self._clients.discard)
+        # A callback and not the task's own end: it may be cancelled before it begins.
+        client.add_done_callback(lambda _: writer.close())
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._open += 1
         try:
-            if self._open <= CONNECTIONS:
+            if len(self._clients) <= CONNECTIONS:
                 writer.write((await self._reply(reader)).packet())
                 async with asyncio.timeout(READ_WITHIN_S):
                     await writer.drain()
         except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
             log.debug("a local client went away: %r", error)
-        finally:
-            self._open -= 1
-            writer.close()
 
     async def _reply(self, reader: asyncio.StreamReader) -> Reply:
         try:

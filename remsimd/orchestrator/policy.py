@@ -1,12 +1,13 @@
 """What a failed call means, and how long to wait: pure decisions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from remsimd.backoff import Backoff
 from remsimd.config.model import IonmeshConfig
 from remsimd.errors import OrchestratorError
-from remsimd.events import ActiveLinkChanged, Event, IonmeshState, SimSwitched
+from remsimd.events import ActiveLinkChanged, Event, SimSwitched
+from remsimd.orchestrator.events import IonmeshState
 from remsimd.orchestrator.wire import RefusedError
 
 INTERVAL_MIN_S = 10
@@ -34,6 +35,8 @@ _NO_SLOT_CODES = frozenset(("no_slot", "no_pool", "pool_full", "unknown"))
 
 
 class Pace(StrEnum):
+    """How soon a failed call is made again."""
+
     SOON = "soon"
     SLOWLY = "slowly"
     ASKED = "asked"
@@ -102,7 +105,7 @@ def wait_s(verdict: Verdict, failures: int, chance: float) -> float:
         asked_s = NO_SLOT_WAIT_S if verdict.retry_after_s is None else verdict.retry_after_s
         return min(max(asked_s, 1.0), INTERVAL_MAX_S) * (1.0 + ASKED_SPREAD * chance)
     plain = SOON if verdict.pace is Pace.SOON else SLOWLY
-    backoff = Backoff(plain.first_s, plain.cap_s, plain.factor, plain.jitter, failures)
+    backoff = replace(plain, failures=failures)
     return max(backoff.delay_s(chance), SHORTEST_WAIT_S, min(verdict.retry_after_s or 0.0, INTERVAL_MAX_S))
 
 

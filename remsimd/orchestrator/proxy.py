@@ -35,6 +35,8 @@ PORT = 5000
 ANSWER_WITHIN_S = 8.0
 """Less than the 10 s after which the C client goes on with its static configuration."""
 RETRY_S = 2.0
+LOOK_S = 0.5
+"""How often it is looked whether our own card has come."""
 GUESTS_MAX = 8
 NO_COMMANDS = "the older client takes no commands"
 _STATUSES = frozenset(("active", "warning", "error"))
@@ -42,7 +44,10 @@ _STATUSES = frozenset(("active", "warning", "error"))
 
 @dataclass(slots=True)
 class _Guest:
-    """A client under another name than ours; `results` are owed to IonMesh."""
+    """A client under another name than ours; `results` are owed to IonMesh.
+
+    Its heartbeats begin, at `due_s`, once it has an assignment.
+    """
 
     request: RegisterRequest
     assignment: Assignment | None = None
@@ -144,7 +149,7 @@ class LegacyProxy:
                 return own.assignment
             if clock.monotonic() >= until_s:
                 raise OrchestratorError("this router has no card yet", code="no_slot")
-            await asyncio.sleep(min(RETRY_S / 4, ANSWER_WITHIN_S))
+            await asyncio.sleep(LOOK_S)
 
     async def _guest_card(self, asked: _Asked) -> Assignment:
         guest = self._guests.get(asked.client_id)
@@ -220,13 +225,14 @@ class LegacyProxy:
         """Each guest's in its time."""
         while True:
             self._woken.clear()
-            due_s = min((guest.due_s for guest in self._guests.values()), default=None)
+            served = {name: guest for name, guest in self._guests.items() if guest.assignment is not None}
+            due_s = min((guest.due_s for guest in served.values()), default=None)
             try:
                 async with asyncio.timeout_at(due_s):
                     await self._woken.wait()
             except TimeoutError:
-                for client_id, guest in tuple(self._guests.items()):
-                    if guest.due_s <= clock.monotonic() and guest.assignment is not None:
+                for client_id, guest in served.items():
+                    if guest.due_s <= clock.monotonic() and self._guests.get(client_id) is guest:
                         await self._speak_for(client_id, guest)
 
     async def _speak_for(self, client_id: str, guest: _Guest) -> None:
@@ -250,7 +256,8 @@ class LegacyProxy:
                 self._remember()
         except OrchestratorError as error:
             log.debug("heartbeat for %s: %s", client_id, error)
-            if error.status == 404:
+            # One that has left meanwhile is not known any more by its own wish.
+            if error.status == 404 and self._guests.get(client_id) is guest:
                 await self._register_again(client_id, guest)
 
     async def _register_again(self, client_id: str, guest: _Guest) -> None:

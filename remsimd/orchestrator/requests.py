@@ -7,6 +7,8 @@ from typing import Any
 
 
 class ResultState(StrEnum):
+    """How far a command has come."""
+
     ACKED = "acked"
     """Received, and it will be tried."""
     DONE = "done"
@@ -22,6 +24,7 @@ class CommandResult:
     detail: str = ""
 
     def body(self) -> dict[str, Any]:
+        """The object in `command_results`."""
         plain = {"id": self.id, "state": self.state.value}
         return plain | {"detail": self.detail} if self.detail else plain
 
@@ -41,6 +44,7 @@ class RegisterRequest:
     fingerprint: str | None = None
 
     def body(self) -> dict[str, Any]:
+        """The JSON object of the call."""
         fields: dict[str, Any] = {
             "client_id": self.client_id,
             "mapping_mode": self.mapping_mode,
@@ -78,6 +82,7 @@ class HeartbeatRequest:
     interval_s: int | None = None
 
     def body(self) -> dict[str, Any]:
+        """The JSON object of the call."""
         fields: dict[str, Any] = {
             "client_id": self.client_id,
             "status": self.status,

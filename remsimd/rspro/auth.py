@@ -5,11 +5,10 @@ Pure; sees status words and the first octet of a result, keeps nothing else.
 
 from dataclasses import dataclass
 
-from remsimd.rspro.tpdu import AUTHENTICATE, GET_RESPONSE, status_word
+from remsimd.rspro.tpdu import AUTHENTICATE, GET_RESPONSE, GSM_CLASS, status_word
 
 SYNC_FAILURE_TAG = 0xDC
 """The card answers with AUTS: the sequence number was not acceptable (TS 31.102 7.1.2.1)."""
-GSM_CLASS = 0xA0
 
 
 @dataclass(frozen=True, slots=True)

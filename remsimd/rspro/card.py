@@ -6,15 +6,13 @@ card that the bank reset behind the modem's back is brought to where the modem l
 the modem hears of it again, or taken away and shown anew.
 """
 
-from remsimd.events import RsproState
 from remsimd.rspro import pdu
+from remsimd.rspro.events import RsproState
 from remsimd.rspro.pdu import ResultCode
 from remsimd.rspro.rules import is_atr
 from remsimd.rspro.session_events import Answer, Command, Fail
 from remsimd.rspro.turn import BANKD, Purpose, Turn
-
-TPDU_OCTETS = range(5, 261)
-"""Deployed bankds close the connection on any other length."""
+from remsimd.sim.frontend import TPDU_OCTETS
 
 
 class CardTurn(Turn):
@@ -23,6 +21,7 @@ class CardTurn(Turn):
     # What the bankd says
 
     def set_atr(self, tag: int, message: pdu.SetAtrReq) -> None:
+        """The bank has a card for us: ours as before, another one, or one that was reset."""
         if message.slot != self.session.client_slot:
             self.send(BANKD, pdu.SetAtrRes(ResultCode.ILLEGAL_CLIENT_ID), tag)
             self.trouble(f"bankd sent the ATR of slot {message.slot}, which is not ours")
@@ -86,6 +85,7 @@ class CardTurn(Turn):
             self.transmit(self.session.command)
 
     def answer(self, message: pdu.TpduCardToModem) -> None:
+        """The card answered; only what belongs to the TPDU on its way is given on."""
         session = self.session
         ours = (message.from_bank_slot, message.to_client_slot) == (session.bank_slot, session.client_slot)
         if not ours or session.flight is None or len(message.data) < 2:
@@ -105,6 +105,7 @@ class CardTurn(Turn):
                 self.actions.append(Answer(session.command.number, message.data))
 
     def card_status(self, message: pdu.BankSlotStatusInd) -> None:
+        """The bank tells of its slot: a card that is gone there is gone here."""
         ours = (self.session.bank_slot, self.session.client_slot)
         if (message.from_bank_slot, message.to_client_slot) != ours:
             self.trouble(f"bankd sent the status of slot {message.from_bank_slot}, which is not ours")
@@ -118,6 +119,7 @@ class CardTurn(Turn):
     # What the modem says
 
     def command(self, command: Command) -> None:
+        """The modem asks something of its card; it is sent, kept for a card to come, or failed."""
         state = self.session.state
         if self.session.command is not None:
             self.actions.append(Fail(command.number, "another command is in flight"))

@@ -9,13 +9,18 @@ from typing import Protocol
 
 from remsimd import clock
 from remsimd.assignment import Assignment
+from remsimd.complaints import Complaints
 from remsimd.config.model import RsproConfig
 from remsimd.errors import CardError
-from remsimd.events import (
+from remsimd.events import Event
+from remsimd.rspro import codec, ipa
+from remsimd.rspro import session_events as ev
+from remsimd.rspro.auth import AuthWatch
+from remsimd.rspro.connection import Connection, Opener
+from remsimd.rspro.events import (
     Authenticated,
     CardAvailable,
     CardLost,
-    Event,
     RsproLinkChanged,
     RsproState,
     RsproStateChanged,
@@ -23,10 +28,6 @@ from remsimd.events import (
     TpduFailed,
     TpduRelayed,
 )
-from remsimd.rspro import codec, ipa
-from remsimd.rspro import session_events as ev
-from remsimd.rspro.auth import AuthWatch
-from remsimd.rspro.connection import Connection, Opener
 from remsimd.rspro.link import Close, Open, Send, SendCcm
 from remsimd.rspro.pdu import ComponentIdentity, ComponentType, RsproPdu, SlotPhysStatus
 from remsimd.rspro.rules import Rules, parse_address
@@ -37,8 +38,6 @@ from remsimd.sim.frontend import SlotStatus
 
 NAME_OCTETS = 32
 SOFTWARE = "remsimd"
-COMPLAINTS_MAX = 64
-"""A peer chooses part of the texts; it must not choose how much is remembered."""
 
 log = logging.getLogger(__name__)
 
@@ -107,11 +106,12 @@ class RsproClient:
         self._exchange: _Exchange | None = None
         self._commands = 0
         self._watch = AuthWatch()
-        self._complaints: set[str] = set()
+        self._complaints = Complaints(log)
         self._contacts: SlotStatus | None = None
 
     @property
     def state(self) -> RsproState:
+        """How far the way to the card is built."""
         return self._session.state
 
     async def run(self) -> None:
@@ -221,13 +221,7 @@ class RsproClient:
             case ev.LinkReport():
                 self._report(action)
             case ev.Trouble():
-                self._complain(action.text)
-
-    def _complain(self, text: str) -> None:
-        """WARNING the first time, DEBUG from then on until a connection comes up."""
-        log.log(logging.DEBUG if text in self._complaints else logging.WARNING, "%s", text)
-        if len(self._complaints) < COMPLAINTS_MAX:
-            self._complaints.add(text)
+                self._complaints.tell(action.text)
 
     # Connections
 

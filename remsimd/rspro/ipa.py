@@ -11,6 +11,8 @@ BODY_MAX_OCTETS = 65535
 
 
 class Proto(IntEnum):
+    """The protocol octet of a frame (libosmocore, ipaccess.h)."""
+
     OSMO = 0xEE
     CCM = 0xFE
 

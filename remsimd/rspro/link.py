@@ -26,6 +26,8 @@ and close at the first TPDU; counting that as a success would retry without a pa
 
 
 class Phase(Enum):
+    """Where one connection stands."""
+
     OFF = "off"
     """Not wanted."""
     WAITING = "waiting"
@@ -57,6 +59,8 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class Send:
+    """Send a message under `tag` on connection `number`."""
+
     peer: ComponentType
     number: int
     message: Message
@@ -65,6 +69,8 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class SendCcm:
+    """Send an IPA connection management message on connection `number`."""
+
     peer: ComponentType
     number: int
     kind: Ccm

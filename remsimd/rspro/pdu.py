@@ -13,12 +13,16 @@ VERSION = 2
 
 
 class ComponentType(IntEnum):
+    """The kinds of programs that speak RSPRO."""
+
     CLIENT = 0
     SERVER = 1
     BANKD = 2
 
 
 class ResultCode(IntEnum):
+    """How a request ended."""
+
     OK = 0
     ILLEGAL_CLIENT_ID = 1
     ILLEGAL_BANK_ID = 2
@@ -32,12 +36,16 @@ class ResultCode(IntEnum):
 
 
 class ErrorCode(IntEnum):
+    """What an ErrorInd is about."""
+
     UNKNOWN_CLIENT_CONNECTED = 1
     UNEXPECTED_DISCONNECT = 2
     UNEXPECTED_PROTOCOL_VERSION = 3
 
 
 class ErrorSeverity(IntEnum):
+    """How grave an ErrorInd is."""
+
     MINOR = 1
     MAJOR = 2
     FATAL = 3
@@ -60,6 +68,8 @@ class ComponentIdentity:
 
 @dataclass(frozen=True, slots=True)
 class ClientSlot:
+    """A slot of a client, into which a card is shown."""
+
     client_id: int
     slot_nr: int
 
@@ -69,6 +79,8 @@ class ClientSlot:
 
 @dataclass(frozen=True, slots=True)
 class BankSlot:
+    """A slot of a bank, in which a card is."""
+
     bank_id: int
     slot_nr: int
 
@@ -116,6 +128,8 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class ConnectBankReq(Message):
+    """Bankd to server: a bank registers with its slots."""
+
     identity: ComponentIdentity
     bank_id: int
     number_of_slots: int
@@ -123,51 +137,69 @@ class ConnectBankReq(Message):
 
 @dataclass(frozen=True, slots=True)
 class ConnectBankRes(Message):
+    """The server's answer to ConnectBankReq."""
+
     identity: ComponentIdentity
     result: int
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectClientReq(Message):
+    """Client to server or bankd: a client registers; without `client_slot` the server is to name it."""
+
     identity: ComponentIdentity
     client_slot: ClientSlot | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectClientRes(Message):
+    """The answer to ConnectClientReq."""
+
     identity: ComponentIdentity
     result: int
 
 
 @dataclass(frozen=True, slots=True)
 class CreateMappingReq(Message):
+    """Server to bankd: this client may have that card."""
+
     client: ClientSlot
     bank: BankSlot
 
 
 @dataclass(frozen=True, slots=True)
 class CreateMappingRes(Message):
+    """The bankd's answer to CreateMappingReq."""
+
     result: int
 
 
 @dataclass(frozen=True, slots=True)
 class RemoveMappingReq(Message):
+    """Server to bankd: this client may not have that card any more."""
+
     client: ClientSlot
     bank: BankSlot
 
 
 @dataclass(frozen=True, slots=True)
 class RemoveMappingRes(Message):
+    """The bankd's answer to RemoveMappingReq."""
+
     result: int
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigClientIdReq(Message):
+    """Server to client: the identity to use from now on."""
+
     client_slot: ClientSlot
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigClientIdRes(Message):
+    """The client's answer to ConfigClientIdReq."""
+
     result: int
 
 
@@ -181,6 +213,8 @@ class SetAtrReq(Message):
 
 @dataclass(frozen=True, slots=True)
 class SetAtrRes(Message):
+    """The client's answer to SetAtrReq."""
+
     result: int
 
 
@@ -206,6 +240,8 @@ class TpduCardToModem(Message):
 
 @dataclass(frozen=True, slots=True)
 class ClientSlotStatusInd(Message):
+    """Client to bankd: the modem changed the contacts of its slot."""
+
     from_client_slot: ClientSlot
     to_bank_slot: BankSlot
     slot_phys_status: SlotPhysStatus
@@ -213,6 +249,8 @@ class ClientSlotStatusInd(Message):
 
 @dataclass(frozen=True, slots=True)
 class BankSlotStatusInd(Message):
+    """Bankd to client: the contacts of the card in the bank."""
+
     from_bank_slot: BankSlot
     to_client_slot: ClientSlot
     slot_phys_status: SlotPhysStatus
@@ -232,22 +270,28 @@ class ErrorInd(Message):
 
 @dataclass(frozen=True, slots=True)
 class ConfigClientBankReq(Message):
+    """Server to client: the bankd and slot where its card is."""
+
     bank_slot: BankSlot
     bankd: IpPort
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigClientBankRes(Message):
+    """The client's answer to ConfigClientBankReq."""
+
     result: int
 
 
 @dataclass(frozen=True, slots=True)
 class ResetStateReq(Message):
-    pass
+    """Server to client: forget every mapping."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResetStateRes(Message):
+    """The client's answer to ResetStateReq."""
+
     result: int
 
 

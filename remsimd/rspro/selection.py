@@ -9,9 +9,10 @@ it says so, and the modem has to start anew with the card.
 
 from dataclasses import dataclass, replace
 
+from remsimd.rspro.tpdu import AUTHENTICATE, GET_RESPONSE, GSM_CLASS
+
 MF, ADF, EF_ICCID = b"\x3f\x00", b"\x7f\xff", b"\x2f\xe2"
-GSM_CLASS = 0xA0
-SELECT, READ_BINARY, UPDATE_BINARY, GET_RESPONSE, STATUS, AUTHENTICATE = 0xA4, 0xB0, 0xD6, 0xC0, 0xF2, 0x88
+SELECT, READ_BINARY, UPDATE_BINARY, STATUS = 0xA4, 0xB0, 0xD6, 0xF2
 READ_RECORD, UPDATE_RECORD = 0xB2, 0xDC
 BY_IDENTIFIER, BY_AID, BY_PATH_FROM_MF = 0x00, 0x04, 0x08
 EF_FIRST_OCTETS = (b"\x2f", b"\x4f", b"\x6f")

@@ -12,6 +12,8 @@ from remsimd.rspro.rules import Address
 
 @dataclass(frozen=True, slots=True)
 class Assign:
+    """This card is to be used from now on, None for none."""
+
     assignment: Assignment | None
 
 
@@ -42,6 +44,8 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
+    """A message came over connection `number`."""
+
     peer: ComponentType
     number: int
     pdu: RsproPdu
@@ -49,6 +53,8 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True)
 class ArrivedCcm:
+    """An IPA connection management message came over connection `number`."""
+
     peer: ComponentType
     number: int
     kind: int
@@ -89,17 +95,23 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Withdraw:
+    """Take the card away from the modem."""
+
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
+    """Give the modem the card's answer to command `number`: data, SW1, SW2."""
+
     number: int
     data: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Fail:
+    """Tell the modem's side that no answer to command `number` comes."""
+
     number: int
     reason: str
 

@@ -1,6 +1,8 @@
 """What the relay understands of the commands it carries (TS 102 221 10.1, T=0)."""
 
 HEADER_OCTETS = 5
+GSM_CLASS = 0xA0
+"""The class of a 2G SIM's commands (TS 51.011 9.2)."""
 AUTHENTICATE = 0x88
 """RUN GSM ALGORITHM in class A0 (TS 51.011 9.2.16), AUTHENTICATE elsewhere (TS 31.102 7.1)."""
 GET_RESPONSE = 0xC0

@@ -5,9 +5,9 @@ from enum import Enum
 from typing import Any
 
 from remsimd.assignment import Assignment, Endpoint
-from remsimd.events import RsproState
 from remsimd.rspro import link as links
 from remsimd.rspro import pdu
+from remsimd.rspro.events import RsproState
 from remsimd.rspro.link import Link, Phase, Send
 from remsimd.rspro.pdu import BankSlot, ClientSlot, ComponentType, Message
 from remsimd.rspro.rules import Address, Rules
@@ -77,6 +77,7 @@ class Session:
 
     @property
     def state(self) -> RsproState:
+        """What people are told, from where both connections and the card stand."""
         if self.server.phase is Phase.OFF and self.bankd.phase is Phase.OFF:
             return RsproState.IDLE
         if self.offered is not None:
@@ -124,6 +125,7 @@ class Turn:
             self.bankd_gone(reason)
 
     def stop(self, peer: ComponentType) -> None:
+        """The connection is no longer wanted."""
         link = self.link(peer)
         after, actions = links.stop(link)
         self.put(peer, after)
@@ -132,11 +134,13 @@ class Turn:
             self.report(link, False, "closed by us")
 
     def start(self, peer: ComponentType, endpoint: Endpoint) -> None:
+        """Connect now, with a fresh record of failures."""
         link, action = links.start(self.link(peer), endpoint, self.now_s)
         self.put(peer, link)
         self.actions.append(action)
 
     def restart_bankd(self, endpoint: Endpoint, bank_slot: BankSlot) -> None:
+        """Connect to another bankd, or under another identity; the card session ends."""
         self.stop(BANKD)
         self.bankd_gone("the server names another bankd or identity")
         self.set(bank_slot=bank_slot)
@@ -145,6 +149,7 @@ class Turn:
     # The card
 
     def unmap(self, reason: str) -> None:
+        """We have no card any more: take it from the modem and leave the bankd."""
         self.withdraw(reason)
         self.stop(BANKD)
         self.set(bank_slot=None, atr=None, atr_due_s=None, flight=None, repeats=(), note=reason)
@@ -179,10 +184,12 @@ class Turn:
         self.send_contacts(self.session.contacts or RESET_OFF)
 
     def transmit(self, command: Command) -> None:
+        """Send the modem's command to the card."""
         self.set(command=command)
         self.send_tpdu(command.tpdu, Purpose.COMMAND)
 
     def send_tpdu(self, tpdu: bytes, purpose: Purpose) -> None:
+        """Put a TPDU on its way; there must be none."""
         session = self.session
         assert session.client_slot is not None  # noqa: S101 - a card was offered: both are known
         assert session.bank_slot is not None  # noqa: S101
@@ -195,11 +202,13 @@ class Turn:
             self.send_contacts(self.session.contacts)
 
     def send_contacts(self, contacts: pdu.SlotPhysStatus) -> None:
+        """Tell the bankd of the slot's contacts, as far as it is known who we are."""
         session = self.session
         if session.client_slot is not None and session.bank_slot is not None:
             self.send(BANKD, pdu.ClientSlotStatusInd(session.client_slot, session.bank_slot, contacts))
 
     def withdraw(self, reason: str) -> None:
+        """Take the card from the modem, where it has one."""
         self.fail_command(reason)
         if self.session.offered is not None:
             self.actions.append(Withdraw(reason))
@@ -217,15 +226,18 @@ class Turn:
     # Bookkeeping
 
     def link(self, peer: ComponentType) -> Link:
+        """The connection to a peer."""
         return self.session.server if peer is SERVER else self.session.bankd
 
     def put(self, peer: ComponentType, link: Link) -> None:
+        """Make this the connection to a peer."""
         if peer is SERVER:
             self.set(server=link)
         else:
             self.set(bankd=link)
 
     def set(self, **changes: Any) -> None:
+        """Change fields of the session's state."""
         self.session = replace(self.session, **changes)
 
     def send(self, peer: ComponentType, message: Message, tag: int | None = None) -> None:
@@ -236,12 +248,15 @@ class Turn:
         self.actions.append(Send(peer, self.link(peer).number, message, tag))
 
     def report(self, link: Link, up: bool, detail: str) -> None:
+        """Have it told that a connection came up or was lost."""
         assert link.endpoint is not None  # noqa: S101 - it was connected
         self.actions.append(LinkReport(link.peer, link.endpoint, up, detail))
 
     def trouble(self, text: str) -> None:
+        """Have a text told that people should read."""
         self.actions.append(Trouble(text))
 
 
 def component_name(peer: int) -> str:
+    """A component for people; a number outside of the enumeration as it is."""
     return {0: "client", 1: "server", 2: "bankd"}.get(peer, f"component {peer}")

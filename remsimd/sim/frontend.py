@@ -3,6 +3,10 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+TPDU_OCTETS = range(5, 261)
+"""A T=0 command: its header, and 255 octets of data at most; deployed bankds end a connection that
+carries another length."""
+
 
 @dataclass(frozen=True, slots=True)
 class SlotStatus:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from modems.at.apdu import bcd_digits, imsi_digits
 from remsimd.errors import CardError
 from remsimd.sim.frontend import Card
 
@@ -28,14 +29,13 @@ async def read_numbers(card: Card) -> CardNumbers:
     Raises `CardError` when it does not answer, or not as a SIM.
     """
     cla = UICC if await _select(card, UICC, MF) else GSM
-    if not await _select(card, cla, MF) or not await _select(card, cla, EF_ICCID):
+    selected = cla == UICC or await _select(card, GSM, MF)
+    if not selected or not await _select(card, cla, EF_ICCID):
         raise CardError("the card has no ICCID: it is no SIM")
-    iccid = _digits(await _read(card, cla, 10))
-    imsi = None
+    iccid = bcd_digits(await _read(card, cla, 10))
+    imsi = ""
     if await _select_application(card, cla) and await _select(card, cla, EF_IMSI):
-        content = await _read(card, cla, 9)
-        # The first digit shares its octet with the parity (TS 31.102 4.2.2).
-        imsi = _digits(content[1 : 1 + content[0]])[1:] if content else None
+        imsi = imsi_digits(await _read(card, cla, 9))
     await _select(card, cla, MF)
     if not iccid:
         raise CardError("the card does not let its ICCID be read")
@@ -60,8 +60,3 @@ async def _read(card: Card, cla: int, octets: int) -> bytes:
     if answer[-2] == WRONG_LE_SW1:
         answer = await card.transmit(bytes((cla, 0xB0, 0x00, 0x00)) + answer[-1:])
     return answer[:-2] if answer[-2:] == b"\x90\x00" else b""
-
-
-def _digits(content: bytes) -> str:
-    """BCD with the first digit in the low nibble, up to the filling F (TS 102 221 13.2)."""
-    return "".join(f"{octet & 0x0F:x}{octet >> 4:x}" for octet in content).partition("f")[0]

@@ -5,6 +5,7 @@ import contextlib
 import logging
 import random
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -24,6 +25,8 @@ RESTORE_GRACE_S = 60.0
 
 
 class SimMode(StrEnum):
+    """What a person wants of a modem's cards."""
+
     AUTO = "auto"
     """The remote card while there is one, else the local card."""
     LOCAL = "local"
@@ -42,8 +45,9 @@ class SimSlot:
     """Keeps one modem on the card it should be on; `offer` and `withdraw` come from the bank.
 
     Both return at once: the latest wish wins, and the switch runs in the task of `run`.
-    `expected_iccid` is asked at each switch to the remote card. A switch that fails goes back
-    to the local card and is tried again, later each time.
+    `expected_iccid` is asked at each switch to the remote card. `in_turn` is entered before each
+    switch and left when it was told: it may wait for what must not happen at the same time. A
+    switch that fails goes back to the local card and is tried again, later each time.
     """
 
     def __init__(
@@ -54,12 +58,14 @@ class SimSlot:
         journal: Journal,
         expected_iccid: Callable[[], str | None],
         publish: Callable[[ev.Event], None],
+        in_turn: Callable[[], AbstractAsyncContextManager[None]] = contextlib.nullcontext,
     ) -> None:
         self._modem = modem
         self._switch = switch
         self._journal = journal
         self._expected_iccid = expected_iccid
         self._publish = publish
+        self._in_turn = in_turn
         self._mode = SimMode.AUTO
         self._offers = 0
         self._offered: Offered | None = None
@@ -203,8 +209,10 @@ class SimSlot:
         try:
             while not task.done():
                 changed = asyncio.create_task(self._changed.wait())
-                await asyncio.wait((task, changed), return_when=asyncio.FIRST_COMPLETED)
-                changed.cancel()
+                try:
+                    await asyncio.wait((task, changed), return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    changed.cancel()
                 if self._wanted != wanted:
                     break
                 self._changed.clear()
@@ -218,11 +226,12 @@ class SimSlot:
         to = _source(wanted)
         if wanted is not None or self._switch.needs_modem:
             await self._switch.modem_there()
-        started, cause = clock.monotonic(), self._cause
-        self._in_between = True
+        async with self._in_turn():
+            started, cause = clock.monotonic(), self._cause
+            self._in_between = True
+            log.info("%s: moving to the %s card: %s", self._modem, to, cause)
+            self._publish(ev.SimSwitching(self._modem, to, cause))
         target = Target(to) if wanted is None else Target(to, wanted.atr, self._expected_iccid())
-        log.info("%s: moving to the %s card: %s", self._modem, to, cause)
-        self._publish(ev.SimSwitching(self._modem, to, cause))
         try:
             trouble = await self._switch.move(self._source, target)
         except RemsimError as error:

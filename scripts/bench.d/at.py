@@ -1,4 +1,7 @@
-"""The AT engine: commands a second on a pseudo-terminal, poll rounds on every emulated model, the soak."""
+"""The AT engine: commands a second on a pseudo-terminal, poll rounds on every emulated model, the soak.
+
+With a number as argument the soak is so many commands instead of 50,000.
+"""
 
 import asyncio
 import os
@@ -24,7 +27,8 @@ from tests.modems.at.soak import soak
 
 COMMANDS, URC_EVERY = 20_000, 5
 ROUNDS = 50
-SOAK_COMMANDS, SOAK_SEED = 50_000, 1
+SOAK_COMMANDS = int(sys.argv[1]) if sys.argv[1:] else 50_000
+SOAK_SEED = 1
 
 
 async def commands_a_second() -> float:

@@ -225,7 +225,7 @@ def cost(port: int, fleet: Fleet, duration_s: float) -> None:
     figure("heartbeat p95, nobody looking", before, "ms", budget=50)
     figure(f"heartbeat p95, {DASHBOARDS} dashboards open", after, "ms", budget=50)
     figure("heartbeat p95, slower by", 100 * (after / before - 1), "%", budget=SLOWER_PERCENT)
-    figure("dashboards with a stream", streams.value, f"of {DASHBOARDS}", budget=DASHBOARDS)
+    figure("dashboards with a stream", streams.value, f"of {DASHBOARDS}", budget=None)
 
 
 def main() -> int:

@@ -1,7 +1,11 @@
-"""Thirty days of a router with eight modems: its size, a minute's write, what a graph asks."""
+"""A month of a router with eight modems: its size, a minute's write, what a graph asks.
+
+With a number as argument so many days instead of 30.
+"""
 
 import itertools
 import random
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -14,17 +18,20 @@ from remsimd.observe.queries import Wanted
 from remsimd.observe.readings import Aggregate, Key
 from remsimd.observe.recorder import Batch, Minute
 
-DAYS, HOUR_S = 30, 3600.0
+DAYS = int(sys.argv[1]) if sys.argv[1:] else 30
+HOUR_S = 3600.0
 BEGIN_S = 1_790_000_400.0
 KEYS = [Key(f"metric{number % 14}", f"modem{number // 14}") for number in range(8 * 14)]
 VALUES = [Aggregate(-97.25 - n, -81.5 - n, -540.75 - n, 6, -90.5 - n) for n in range(50)]
 
 
 def minute(number: int) -> Minute:
+    """What a router with every series has to write."""
     return Minute(number, {key: random.choice(VALUES) for key in KEYS})
 
 
 def milliseconds(work: Callable[[], object], times: int) -> float:
+    """The average of so many times."""
     started_s = time.perf_counter()
     for _ in range(times):
         work()
@@ -57,7 +64,7 @@ with tempfile.TemporaryDirectory() as folder:
     archive.close()
     size_mb = (Path(folder) / "flash.db").stat().st_size / 1e6
 
-figure("30 days of 8 modems", size_mb, "MB", budget=20)
+figure(f"{DAYS} days of 8 modems", size_mb, "MB", budget=20)
 figure("a minute written", write_ms, "ms", budget=50)
-figure("30 days of one metric of 8 modems", one, "ms", budget=100)
-figure("30 days of all 112 series at once", whole, "ms", budget=500)
+figure(f"{DAYS} days of one metric of 8 modems", one, "ms", budget=100)
+figure(f"{DAYS} days of all 112 series at once", whole, "ms", budget=500)

@@ -1,4 +1,7 @@
-"""Memory and CPU of the installed daemon with everything up: two modems, IonMesh over TLS, RSPRO, metrics."""
+"""Memory and CPU of the installed daemon with everything up: two modems, IonMesh over TLS, RSPRO, metrics.
+
+With a number as argument it is watched for so many seconds instead of 120.
+"""
 
 import asyncio
 import os
@@ -52,10 +55,11 @@ async def scrape(lab: Lab) -> None:
 
 async def main() -> None:
     """Start a lab with a TLS front before its orchestrator, let it settle, watch."""
-    watch_s = float(os.environ.get("REMSIM_BENCH_WATCH_S", WATCH_S))
+    watch_s = float(sys.argv[1]) if sys.argv[1:] else WATCH_S
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        async with Lab.create(folder, namespaces=namespaces_possible(), prefix="remsim-bench") as lab:
+        prefix = f"remsim-bench{os.getpid()}"
+        async with Lab.create(folder, namespaces=namespaces_possible(), prefix=prefix) as lab:
             authority = Authority(folder)
             issued = authority.issue("ionmesh", lab.host)
             port = lab.ionmesh_url.rpartition(":")[2]

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""IonMesh under load: two gunicorn workers, PostgreSQL and this load generator on the same machine.
+"""IonMesh under load: `ionmesh web` with two processes, PostgreSQL and this load generator on one machine.
 
 Prints a JSON line for each figure: name, value, unit, budget. Every request opens a connection of its own, as
 the deployed client does; arrivals are random and independent of answers, and a request's time begins when it
-was due. With a number as argument every phase lasts that many seconds instead of 20.
+was due. With a number as argument every phase lasts that many seconds instead of 20; with the word gunicorn
+its two workers answer.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from ionmesh.models import (
 from ionmesh.services import keys, tenants
 from tests.ionmesh import postgres
 from tests.ionmesh.postgres import Cluster
-from tests.ionmesh.process import GunicornProcess
+from tests.ionmesh.process import GunicornProcess, WebProcess
 
 CLIENTS = 10_000
 SLOTS_A_BANK = 1000
@@ -227,7 +228,9 @@ async def measure(load: Load, duration_s: float) -> None:
 
 
 def main() -> int:
-    duration_s = float(sys.argv[1]) if len(sys.argv) > 1 else 20.0
+    arguments = sys.argv[1:]
+    server_type = GunicornProcess if "gunicorn" in arguments else WebProcess
+    duration_s = next((float(word) for word in arguments if word != "gunicorn"), 20.0)
     binaries = postgres.programs()
     if binaries is None:
         print(postgres.ABSENT, file=sys.stderr)
@@ -237,7 +240,7 @@ def main() -> int:
         postgres.migrated(url)
         key = stock(url)
         settings = {"IONMESH_CLIENT_REQUESTS_PER_MIN": "100000"}
-        with GunicornProcess(url, Path(folder) / "log", **settings) as server:
+        with server_type(url, Path(folder) / "log", **settings) as server:
             asyncio.run(measure(Load(server.port, key), duration_s))
     return 0
 

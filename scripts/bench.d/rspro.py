@@ -58,7 +58,7 @@ def trips_s(path: Path) -> list[float]:
 
 async def main() -> None:
     """Both figures."""
-    figure("codec, encode and decode of a TPDU pair (at least)", pairs_a_second(), "pairs/s", budget=20000)
+    figure("codec, encode and decode of a TPDU pair", pairs_a_second(), "pairs/s", budget=20000)
     with tempfile.TemporaryDirectory() as folder:
         async with Lab.create(Path(folder), namespaces=False) as lab:
             await lab.start_router()

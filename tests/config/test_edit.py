@@ -1,6 +1,7 @@
 """config-set: what may be changed from afar, and that a file is right before and after."""
 
 import asyncio
+import os
 import stat
 from pathlib import Path
 
@@ -143,3 +144,27 @@ def test_a_uci_that_fails_is_said(path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(edit, "UCI_FOLDER", path.parent)
     with pytest.raises(ConfigError, match="status 1"):
         save(path, ionmesh__interval=90)
+
+
+async def test_a_uci_that_hangs_is_ended_with_the_wish(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program, pids = path.parent / "bin" / "uci", path.parent / "pids"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\necho $$ >> {pids}\nexec sleep 60\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    monkeypatch.setattr(edit, "UCI_FOLDER", path.parent)
+    wanted = edit.changes({"ionmesh.interval": 90})
+    monkeypatch.setattr(edit, "UCI_TIMEOUT_S", 0.1)
+    with pytest.raises(ConfigError, match="no answer"):
+        await edit.save(path, wanted)
+    monkeypatch.setattr(edit, "UCI_TIMEOUT_S", 60.0)
+    pids.unlink(missing_ok=True)
+    saving = asyncio.create_task(edit.save(path, wanted))
+    async with asyncio.timeout(10):
+        while not pids.exists() or not pids.read_text().endswith("\n"):
+            await asyncio.sleep(0.01)
+    saving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await saving
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pids.read_text()), 0)

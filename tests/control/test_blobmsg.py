@@ -8,8 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remsimd.control.blobmsg import attribute, attributes, decode, encode
-from remsimd.control.ubus_message import HEAD_BYTES, Attribute, Kind, Message, body_bytes, number, text
+from remsimd.control.blobmsg import DEPTH_MAX, attribute, attributes, decode, encode
+from remsimd.control.ubus_message import (
+    BODY_MAX_BYTES,
+    HEAD_BYTES,
+    Attribute,
+    Kind,
+    Message,
+    body_bytes,
+    number,
+    text,
+)
 from remsimd.control.ubus_message import decode as decode_message
 from remsimd.control.ubus_message import encode as encode_message
 from remsimd.errors import ControlError
@@ -55,23 +64,91 @@ def test_every_json_value_comes_back(table: dict[str, Any]) -> None:
     assert decode(encode(table)) == table
 
 
+@given(st.lists(st.floats(allow_nan=False), max_size=30))
+def test_the_short_way_of_numbers_in_an_array_is_the_long_one(numbers: list[float]) -> None:
+    long = b"".join(attribute(8, bytes(4) + struct.pack(">d", number), named=True) for number in numbers)
+    (name,) = attributes(encode({"l": numbers}))
+    assert name == (1, b"\0\1l\0" + long)
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> bytes:
+    """The bytes of a table with some cut off, put in, or changed: also its lengths."""
+    data = bytearray(encode(draw(st.dictionaries(names, values, min_size=1, max_size=4))))
+    for _ in range(draw(st.integers(1, 3))):
+        at = draw(st.integers(0, max(len(data) - 1, 0)))
+        match draw(st.sampled_from(["cut", "change", "insert", "length"])):
+            case "cut":
+                del data[at:]
+            case "change":
+                data[at : at + 1] = draw(st.binary(min_size=1, max_size=1))
+            case "insert":
+                data[at:at] = draw(st.binary(max_size=8))
+            case "length":
+                data[1:4] = draw(st.binary(min_size=3, max_size=3))
+    return bytes(data)
+
+
+@given(damaged())
+def test_what_is_damaged_is_refused_or_read_as_something_that_can_be_said_again(data: bytes) -> None:
+    with contextlib.suppress(ControlError):
+        encode(decode(data))
+
+
+@given(st.integers(0, 127), st.integers(0, 0xFFFFFF), st.binary(max_size=64), st.booleans())
+def test_a_length_is_believed_only_where_the_bytes_are_there(
+    kind: int, length: int, payload: bytes, named: bool
+) -> None:
+    data = struct.pack(">I", named << 31 | kind << 24 | length) + payload
+    if 4 <= length <= len(data):
+        assert next(attributes(data)) == (kind, data[4:length])
+    else:
+        with pytest.raises(ControlError, match="longer than its message"):
+            next(attributes(data))
+
+
 @given(st.binary(max_size=200))
 def test_nonsense_is_refused_with_a_reason_or_read(data: bytes) -> None:
     with contextlib.suppress(ControlError):
         decode(data)
 
 
-def test_nesting_without_end_is_refused() -> None:
+@pytest.mark.parametrize("kind", [1, 2])
+@given(st.integers(0, 3 * DEPTH_MAX))
+def test_nesting_is_followed_so_far_and_no_further(kind: int, depth: int) -> None:
     data = b""
-    for _ in range(100):
-        data = attribute(2, struct.pack(">H", 1) + b"t\0" + data, named=True)
-    with pytest.raises(ControlError, match="nested too deep"):
+    for _ in range(depth):
+        data = attribute(kind, struct.pack(">H", 1) + b"t\0" + data, named=True)
+    if depth <= DEPTH_MAX:
         decode(data)
+    else:
+        with pytest.raises(ControlError, match="nested too deep"):
+            decode(data)
 
 
 def test_numbers_no_field_holds_are_refused() -> None:
     with pytest.raises(ControlError, match="64 bits"):
         encode({"n": 1 << 64})
+
+
+def test_names_and_values_no_length_tells_are_refused() -> None:
+    assert decode(encode({"n" * 0xFFFF: 1})) == {"n" * 0xFFFF: 1}
+    with pytest.raises(ControlError, match="a name of 65537 bytes"):
+        encode({"n" * (1 << 16): 1})
+    with pytest.raises(ControlError, match="ask for less"):
+        encode({"text": "x" * (1 << 24)})
+
+
+@given(st.binary(min_size=HEAD_BYTES, max_size=HEAD_BYTES), st.binary(max_size=100))
+def test_any_head_and_body_are_refused_or_a_message(head: bytes, body: bytes) -> None:
+    with contextlib.suppress(ControlError):
+        assert 0 <= body_bytes(head) < BODY_MAX_BYTES
+    with contextlib.suppress(ControlError):
+        message = decode_message(head, body)
+        assert message.attributes.keys() <= set(range(128))
+        for wanted in Attribute:
+            message.number(wanted)
+            message.text(wanted)
 
 
 def test_a_message_is_what_libubus_writes() -> None:

@@ -1,6 +1,7 @@
 """Parts of the state, the check of a configuration, and what is not well."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from remsimd import events as ev
 from remsimd.assignment import Assignment
 from remsimd.config.model import Config, ModemConfig, Role, SimSource
 from remsimd.control.overview import checks, table
+from remsimd.orchestrator import events as ionmesh_events
+from remsimd.rspro import events as remote
 from remsimd.state import IonmeshView, LinkState, ModemState, PartView, RsproView, State, start
 from remsimd.store import Store
 
@@ -28,8 +31,8 @@ WELL = State(
     },
     links={"primary": LinkState(name="primary", health=ev.LinkHealth.UP, cause="answers")},
     active_link="primary",
-    rspro=RsproView(state=ev.RsproState.OPERATIONAL),
-    ionmesh=IonmeshView(state=ev.IonmeshState.REGISTERED),
+    rspro=RsproView(state=remote.RsproState.OPERATIONAL),
+    ionmesh=IonmeshView(state=ionmesh_events.IonmeshState.REGISTERED),
 )
 
 
@@ -67,6 +70,31 @@ async def test_a_configuration_is_checked_where_it_lies_and_as_text(tmp_path: Pa
     assert "cannot be read" in answer["mistakes"][0]["text"]
 
 
+def a_key_for_everybody(folder: Path) -> str:
+    key = folder / "api-key"
+    key.touch(mode=0o644)
+    return f"config ionmesh\n\toption api_key_file '{key}'\n"
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (a_key_for_everybody, "every user of the router may read or write the key; chmod 600"),
+        (lambda _: "config alert 'a'\n\toption metric '\udc80'\n", "is not UTF-8 text"),
+        (lambda _: "#" * ((1 << 20) + 1), "is larger than 1048576 bytes"),
+        (lambda _: "config remsim 'main'\n\toption enabled '1'\n", "at least one modem section"),
+    ],
+)
+async def test_a_text_is_judged_as_the_file_it_would_be(
+    tmp_path: Path, make: Callable[[Path], str], words: str
+) -> None:
+    path, text = tmp_path / "remsim", make(tmp_path)
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    as_text, as_file = await ask("config.check", WELL, path, text=text), await ask("config.check", WELL, path)
+    assert as_text == as_file
+    assert words in as_text["mistakes"][0]["text"]
+
+
 async def test_all_is_well() -> None:
     answer = await ask("test", WELL)
     assert answer["ok"]
@@ -79,8 +107,12 @@ async def test_all_is_well() -> None:
     ("change", "name", "text"),
     [
         ({"config_mistakes": ("main.x: no",)}, "config", "main.x: no"),
-        ({"rspro": RsproView(ev.RsproState.WAIT_BANKD, "10.0.0.1:9999")}, "bank", "wait-bankd 10.0.0.1:9999"),
-        ({"ionmesh": IonmeshView(ev.IonmeshState.REFUSED, "key")}, "ionmesh", "refused key"),
+        (
+            {"rspro": RsproView(remote.RsproState.WAIT_BANKD, "10.0.0.1:9999")},
+            "bank",
+            "wait-bankd 10.0.0.1:9999",
+        ),
+        ({"ionmesh": IonmeshView(ionmesh_events.IonmeshState.REFUSED, "key")}, "ionmesh", "refused key"),
         ({"parts": {"finder": PartView(False, "no netlink", 3)}}, "part finder", "no netlink"),
         (
             {"links": {"primary": LinkState(name="primary", health=ev.LinkHealth.DOWN, cause="no answer")}},

@@ -30,9 +30,11 @@ class Slow:
     """Methods that answer when they are let, or never."""
 
     def __init__(self) -> None:
-        self.go = asyncio.Event()
+        self.asked, self.go = asyncio.Event(), asyncio.Event()
+        self.served = 0
 
     async def wait(self, _: Params) -> Any:
+        self.asked.set()
         await self.go.wait()
         return {"waited": True}
 
@@ -42,15 +44,20 @@ class Slow:
     async def much(self, _: Params) -> Any:
         return {"rows": ["x" * 1000] * 2000}
 
+    async def large(self, _: Params) -> Any:
+        self.served += 1
+        return {"text": "x" * 100_000}
+
 
 @asynccontextmanager
 async def published(path: Path, slow: Slow | None = None) -> AsyncIterator[Bus]:
-    bus, eventlog = Bus(), EventLog()
+    bus, eventlog = Bus(), EventLog(capacity=100)
     store = Store(start(Config(modems=(ModemConfig(name="primary"),)), 1000.0))
     methods = table(store, eventlog, Doer())
     if slow is not None:
         methods["slow.wait"] = Method({}, "Waits.", slow.wait)
         methods["slow.broken"] = Method({}, "Breaks.", slow.broken)
+        methods["slow.large"] = Method({}, "Answers a lot.", slow.large)
         methods["slow.much"] = Method({}, "Answers much.", slow.much)
     task = asyncio.create_task(UbusObject(methods, eventlog, path=path).run())
     try:
@@ -200,6 +207,41 @@ async def test_ubusd_may_come_late_and_be_restarted(path: Path, monkeypatch: pyt
             async with ubusd.listening(path), UbusClient.connected(path) as client:
                 await until_there(ubusd)
                 assert await client.call("remsim", "failover_auto") == {"message": "automatic"}
+
+
+async def test_after_a_restart_of_ubusd_all_is_as_before(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A call in flight is lost with its ubusd; the object, its methods and its events come back."""
+    given: list[dict[str, float]] = []
+
+    def backoff(**chosen: float) -> Backoff:
+        given.append(chosen)
+        return AT_ONCE
+
+    monkeypatch.setattr(ubus, "Backoff", backoff)
+    caplog.set_level(logging.INFO)
+    slow = Slow()
+    async with published(path, slow) as bus:
+        signatures = []
+        for port in ("/dev/ttyUSB1", "/dev/ttyUSB2"):
+            async with Ubusd().listening(path) as ubusd, UbusClient.connected(path) as client:
+                await until_there(ubusd)
+                signatures.append(await client.signature("remsim"))
+                await client.listen("remsim")
+                bus.publish(ev.ModemFound("primary", port))
+                async with asyncio.timeout(5):
+                    assert (await client.events.get())[1]["text"] == f"modem on {port}"
+                in_flight = asyncio.create_task(client.call("remsim", "slow_wait"))
+                await slow.asked.wait()
+                slow.asked.clear()
+            in_flight.cancel()
+            await asyncio.wait((in_flight,))
+    assert signatures[0] == signatures[1]
+    assert given == [{"first_s": 1.0, "cap_s": 30.0}]
+    said = [record.message.partition(":")[0] for record in caplog.records]
+    there, gone = "object remsim is on ubus", f"not on ubus ({path})"
+    assert [line for line in said if line in (there, gone)][-3:] == [there, gone, there]
 
 
 async def test_without_ubus_the_daemon_says_so_once(

@@ -4,11 +4,8 @@ Times are scaled by configuration; the machine's own numbers have their tests in
 """
 
 import asyncio
-import contextlib
-import json
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -16,12 +13,13 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from simlab.lab import SERVICE, Lab, namespaces_possible
+from simlab.lab import Lab, namespaces_possible
 from simlab.links import PROBE_ADDRESSES
 from simlab.modems.state import ModemState
 from simlab.process import run_once
 from simlab.tun import to_host
 from tests.e2e.conftest import on_the_remote_card
+from tests.e2e.download import Download, downloading
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -37,32 +35,7 @@ config failover 'failover'
 	option hold_down '0.3'
 	option hold_down_max '1'
 """
-PORT = 8080
-RATE_BYTES_S = 400_000
 Status = dict[str, Any]
-
-
-class Download:
-    """A host's endless download through the router."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-        self.latest: dict[str, Any] = {"offset": 0, "connections": 0}
-
-    async def follow(self) -> None:
-        """Take in what the host says about it."""
-        assert self._process.stdout is not None
-        async for line in self._process.stdout:
-            self.latest = json.loads(line)
-            assert not self.latest["wrong"], "octets were lost or came twice"
-
-    async def goes_on(self, within_s: float = 10.0) -> int:
-        """Wait until a good deal more has arrived; the number of connections it has taken so far."""
-        wanted = self.latest["offset"] + RATE_BYTES_S // 8
-        async with asyncio.timeout(within_s):
-            while self.latest["offset"] < wanted:
-                await asyncio.sleep(0.02)
-        return int(self.latest["connections"])
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -75,25 +48,8 @@ async def shared_lab(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def download(shared_lab: Lab) -> AsyncIterator[Download]:
-    """A host in the LAN, or the router itself where nothing can masquerade, downloads all the time."""
-    assert shared_lab.world is not None
-    masquerades = await shared_lab.world.add_lan()
-    program = [sys.executable, "-m", "simlab.download"]
-    serve = [*program, "serve", SERVICE, str(PORT), str(RATE_BYTES_S)]
-    fetch = [*program, "fetch", SERVICE, str(PORT)]
-    inside = shared_lab.world.exec_lan(fetch) if masquerades else shared_lab.inside(fetch)
-    server = await asyncio.create_subprocess_exec(*shared_lab.outside(serve), stdout=asyncio.subprocess.PIPE)
-    assert server.stdout is not None
-    await server.stdout.readline()
-    client = await asyncio.create_subprocess_exec(*inside, stdout=asyncio.subprocess.PIPE)
-    made = Download(client)
-    following = asyncio.create_task(made.follow())
-    yield made
-    for process in (client, server):
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-    await following
+    async with downloading(shared_lab) as download:
+        yield download
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -7,7 +7,8 @@ from typing import TypeVar
 
 import pytest
 
-from simlab.links import LabError, World, inside
+from simlab.links import LabError, World
+from simlab.namespaces import inside
 
 T = TypeVar("T")
 

@@ -53,6 +53,24 @@ def test_the_count_survives_a_restart_and_the_flash_is_spared(tmp_path: Path) ->
     assert accounts(tmp_path).spent_bytes("iot") == 1235
 
 
+def test_a_kill_loses_a_thousandth_of_the_limit_at_most(tmp_path: Path) -> None:
+    async def story() -> list[int]:
+        made = accounts(tmp_path)
+        task = asyncio.create_task(made.run())
+        after_a_kill = []
+        for _ in range(20):
+            made.charge("iot", 3_000)
+            await asyncio.sleep(60)
+            after_a_kill.append(accounts(tmp_path).spent_bytes("iot"))
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return after_a_kill
+
+    kept = run(story())
+    assert all(3_000 * minute - bytes_ < 10_000 for minute, bytes_ in enumerate(kept, 1))
+    assert len(set(kept)) == 6, "12 kB are written at once, not each 3 kB"
+
+
 @pytest.mark.parametrize(
     "text", ["", "[]", "{", '{"iot": 7}', '{"iot": {"2026-11-03": -5}}', '{"iot": {"x": "y"}}']
 )
@@ -70,10 +88,11 @@ def test_an_account_that_cannot_be_kept_goes_on(tmp_path: Path, caplog: pytest.L
     in_the_way = tmp_path / "state"
     in_the_way.touch()
     made = accounts(in_the_way)
-    made.charge("iot", 5)
-    run(for_a_while(made, 5))
-    assert made.spent_bytes("iot") == 5
-    assert "cannot be kept" in caplog.text
+    made.charge("iot", 20_000)
+    run(for_a_while(made, 600))
+    assert made.spent_bytes("iot") == 20_000
+    refusals = [each.levelname for each in caplog.records if "cannot be kept" in each.getMessage()]
+    assert refusals.count("WARNING") == 1, "a repeated failure is told once"
 
 
 def test_what_was_spent_is_told(tmp_path: Path) -> None:

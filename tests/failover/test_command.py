@@ -19,10 +19,9 @@ async def test_a_program_that_is_not_there() -> None:
         await command.run("no-such-program")
 
 
-async def test_a_program_that_does_not_end_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "_LIMIT_S", 0.2)
+async def test_a_program_that_does_not_end_is_killed(tmp_path: Path) -> None:
     with pytest.raises(RouteError, match="no end within"):
-        await command.run("sh", "-c", f"echo $$ > {tmp_path}/pid; exec sleep 60")
+        await command.run("sh", "-c", f"echo $$ > {tmp_path}/pid; exec sleep 60", limit_s=0.2)
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
 

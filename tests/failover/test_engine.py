@@ -15,11 +15,11 @@ from remsimd.errors import ControlError, RouteError
 from remsimd.events import (
     ActiveLinkChanged,
     Event,
-    HeartbeatSent,
     LinkHealth,
     LinkHealthChanged,
     ModemFound,
     ModemGone,
+    ModemResetRefused,
     ModemResetting,
     RegistrationRead,
     SimSwitched,
@@ -27,6 +27,7 @@ from remsimd.events import (
 )
 from remsimd.failover.engine import FailoverEngine, LinkConfig
 from remsimd.failover.links import Hop, LinkFacts
+from remsimd.orchestrator.events import HeartbeatSent
 from tests.failover.fakes import FakeAir, FakeKernel, FakeRouting, facts
 from tests.virtual import run
 
@@ -207,6 +208,18 @@ def test_a_reset_asked_for_holds_the_link_until_the_modem_is_back() -> None:
         router.bus.publish(ModemFound("primary", "/dev/ttyUSB5"))
         await asyncio.sleep(6)
         assert router.ways == ["primary", "secondary", "primary"]
+
+    story(Router(), tell)
+
+
+def test_a_reset_that_was_refused_holds_nothing() -> None:
+    async def tell(router: Router) -> None:
+        await asyncio.sleep(10)
+        router.bus.publish(ModemResetting("primary", "asked for"))
+        router.bus.publish(ModemResetRefused("primary", "not supported"))
+        await asyncio.sleep(6)
+        assert router.engine.health("primary") is LinkHealth.UP
+        assert router.ways[-1] == "primary"
 
     story(Router(), tell)
 

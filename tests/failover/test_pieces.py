@@ -9,7 +9,8 @@ from remsimd.failover.links import Hop
 from remsimd.failover.routes import PolicyRouting, Route
 from remsimd.net import open_tcp
 from remsimd.rspro.connection import Connection
-from simlab.links import SERVICE_ADDRESS, World, inside
+from simlab.links import SERVICE_ADDRESS, World
+from simlab.namespaces import inside
 from tests.failover.conftest import within
 
 FRAME = bytes(100)

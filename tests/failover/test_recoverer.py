@@ -16,6 +16,8 @@ from remsimd.events import (
     Event,
     LinkHealth,
     LinkHealthChanged,
+    ModemResetRefused,
+    ModemResetting,
     RecoveryAction,
     RecoveryEnded,
     RecoveryStarted,
@@ -147,22 +149,29 @@ class Ward:
     """A Recoverer on a bus, and what was published."""
 
     bus: Bus
-    heard: list[tuple[float, Event]]
+    recoverer: Recoverer
+    heard: list[tuple[float, Event]] = field(default_factory=list)
 
-    def link(self, health: LinkHealth, cause: str = "no answer") -> None:
-        self.bus.publish(LinkHealthChanged("primary", health, cause))
+    def link(self, health: LinkHealth, cause: str = "no answer", link: str = "primary") -> None:
+        self.bus.publish(LinkHealthChanged(link, health, cause))
 
     def events(self, kind: type[Event]) -> list[Event]:
         return [event for _, event in self.heard if isinstance(event, kind)]
 
 
 @contextlib.asynccontextmanager
-async def ward(hardware: Hardware, health: LinkHealth = UP) -> AsyncIterator[Ward]:
+async def ward(
+    hardware: Hardware, health: LinkHealth = UP, modems: tuple[str, ...] = ("primary",)
+) -> AsyncIterator[Ward]:
     bus = Bus()
-    here = Ward(bus, [])
     recoverer = Recoverer(
-        RecoveryConfig(), {"primary": remedies(hardware)}, {"primary": 1}, bus=bus, health=lambda _: health
+        RecoveryConfig(),
+        {modem: remedies(hardware) for modem in modems},
+        dict.fromkeys(modems, 1),
+        bus=bus,
+        health=lambda _: health,
     )
+    here = Ward(bus, recoverer)
 
     def hear(stamped: Stamped) -> None:
         here.heard.append((stamped.mono_s, stamped.event))
@@ -256,5 +265,90 @@ def test_our_own_sim_switch_is_not_disturbed() -> None:
             here.bus.publish(SimSwitched("primary", SimSource.LOCAL, True, "asked", 60.0))
             await asyncio.sleep(1)
             assert hardware.said == ["ifup wan5g"]
+
+    run(story())
+
+
+def test_a_reset_that_was_refused_is_not_waited_for() -> None:
+    async def story() -> None:
+        hardware = Hardware()
+        async with ward(hardware) as here:
+            here.link(DOWN)
+            await asyncio.sleep(59)
+            here.bus.publish(ModemResetting("primary", "asked for"))
+            here.bus.publish(ModemResetRefused("primary", "not supported"))
+            await asyncio.sleep(2)
+            assert hardware.said == ["ifup wan5g"]
+
+    run(story())
+
+
+BOTH = ("primary", "secondary")
+
+
+async def switch_sim(here: Ward, modem: str, took_s: float = 30.0) -> float:
+    """A SIM switch as `remsimd.sim.slot` makes it; when it began."""
+    async with here.recoverer.in_turn(modem):
+        began_s = clock.monotonic()
+        here.bus.publish(SimSwitching(modem, SimSource.LOCAL, "asked"))
+    await asyncio.sleep(took_s)
+    here.bus.publish(SimSwitched(modem, SimSource.LOCAL, True, "asked", took_s))
+    return began_s
+
+
+def test_a_sim_switch_waits_until_the_other_modem_s_recovery_has_settled() -> None:
+    async def story() -> None:
+        hardware = Hardware()
+        async with ward(hardware, modems=BOTH) as here:
+            here.link(DOWN, link="secondary")
+            await asyncio.sleep(61)
+            began_s = await switch_sim(here, "primary")
+            assert began_s == 80.0, "20 s are the time of a dial to show"
+            await asyncio.sleep(1)
+            starts = [at for at, event in here.heard if isinstance(event, RecoveryStarted)]
+            assert starts == [60.0, 110.0], "and the ladder waits for the switch"
+
+    run(story())
+
+
+def test_a_sim_switch_of_the_modem_under_treatment_is_part_of_it() -> None:
+    async def story() -> None:
+        async with ward(Hardware(), modems=BOTH) as here:
+            here.link(DOWN, link="secondary")
+            await asyncio.sleep(61)
+            assert await switch_sim(here, "secondary", 1.0) == 61.0
+
+    run(story())
+
+
+def test_a_sim_switch_does_not_wait_for_a_recovery_that_was_stopped() -> None:
+    async def story() -> None:
+        hardware = Hardware()
+        async with ward(hardware, modems=BOTH) as here:
+            here.link(DOWN, link="secondary")
+            await asyncio.sleep(61)
+            waiting = asyncio.create_task(switch_sim(here, "primary"))
+            await asyncio.sleep(1)
+        async with asyncio.timeout(60):
+            assert await waiting == 62.0
+        assert hardware.said == ["ifup wan5g"], "and nothing is begun that nobody carries out"
+
+    run(story())
+
+
+def test_a_recovery_that_runs_again_is_not_stuck_in_the_treatment_before() -> None:
+    async def story() -> None:
+        hardware = Hardware()
+        async with ward(hardware) as here:
+            here.link(DOWN)
+            await asyncio.sleep(81)
+            assert hardware.said[-1] == "radio off", "it is stopped in the middle of an action"
+        task = asyncio.create_task(here.recoverer.run())
+        await asyncio.sleep(1)
+        here.link(DOWN)
+        await asyncio.sleep(61)
+        assert hardware.said[-2:] == ["radio on", "reset"]
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
     run(story())

@@ -14,6 +14,8 @@ from remsimd.failover.recovery import (
     RecoveryEvent,
     RecoveryState,
     Tick,
+    Waits,
+    abandoned,
     due_s,
     initial,
     step,
@@ -167,6 +169,44 @@ def test_a_sim_switch_that_never_ends_is_not_waited_for_for_ever() -> None:
     assert [at for at, _, _ in here.begun] == [
         150.0,
     ]
+
+
+def test_a_sim_switch_that_waits_comes_between_two_rungs() -> None:
+    here = ward()
+    here.link("secondary", DOWN)
+    here.wait(65)
+    here.tell(Waits("primary", True))
+    here.wait(600)
+    assert [(at, action) for at, _, action in here.begun] == [(60.0, REDIAL)], "the ladder stops for it"
+    assert here.state.treatment is None
+    here.tell(Busy("primary", True))
+    here.tell(Waits("primary", False))
+    here.wait(10)
+    assert len(here.begun) == 1
+    here.tell(Busy("primary", False))
+    assert [action for _, _, action in here.begun] == [REDIAL, RADIO]
+
+
+def test_a_wait_given_up_lets_the_ladder_go_on() -> None:
+    here = ward()
+    here.link("secondary", DOWN)
+    here.wait(65)
+    here.tell(Waits("primary", True))
+    here.wait(30)
+    here.tell(Waits("primary", False))
+    assert [action for _, _, action in here.begun] == [REDIAL, RADIO]
+
+
+def test_an_abandoned_treatment_is_none_and_its_rung_stays_taken() -> None:
+    here = ward()
+    here.link("primary", DOWN)
+    here.wait(65)
+    here.state = abandoned(here.state)
+    here.wait(600)
+    assert len(here.begun) == 1
+    here.link("primary", DOWN)
+    here.wait(60)
+    assert [action for _, _, action in here.begun] == [REDIAL, RADIO]
 
 
 def test_the_switch_to_the_local_card_is_waited_for() -> None:

@@ -6,7 +6,15 @@ from remsimd.bus import Stamped
 from remsimd.cli import show
 from remsimd.config.model import Config, ModemConfig
 from remsimd.control.report import plain
-from remsimd.events import DataSpent, Event, ModemResetting, RecoveryAction, RecoveryEnded, RecoveryStarted
+from remsimd.events import (
+    DataSpent,
+    Event,
+    ModemResetRefused,
+    ModemResetting,
+    RecoveryAction,
+    RecoveryEnded,
+    RecoveryStarted,
+)
 from remsimd.observe.eventlog import EventLog, Severity
 from remsimd.reducer import reduce
 from remsimd.state import State, start
@@ -14,6 +22,7 @@ from remsimd.state import State, start
 CONFIG = Config(modems=(ModemConfig(name="iot", interface="wwan1"),))
 STORY: tuple[Event, ...] = (
     ModemResetting("iot", "asked for"),
+    ModemResetRefused("iot", "generic does not support reset"),
     RecoveryStarted("iot", RecoveryAction.REDIAL, "3 rounds without an answer"),
     RecoveryEnded("iot", RecoveryAction.REDIAL, False, "the link is still down", 20.0),
     RecoveryStarted("iot", RecoveryAction.RADIO_CYCLE, "3 rounds without an answer"),
@@ -47,6 +56,7 @@ def test_the_timeline_has_a_line_for_each_action_and_one_for_the_budget() -> Non
     told = [(entry.kind, entry.severity, entry.text) for entry in log.entries()]
     assert told == [
         ("recovery", Severity.INFO, "modem reset: asked for"),
+        ("recovery", Severity.WARNING, "modem not reset: generic does not support reset"),
         ("recovery", Severity.WARNING, "re-dial, because 3 rounds without an answer"),
         ("recovery", Severity.WARNING, "re-dial after 20 s: the link is still down"),
         ("recovery", Severity.WARNING, "radio-cycle, because 3 rounds without an answer"),

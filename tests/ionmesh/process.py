@@ -1,4 +1,4 @@
-"""`ionmesh run` and gunicorn as processes of their own."""
+"""`ionmesh run`, `ionmesh web` and gunicorn as processes of their own."""
 
 from __future__ import annotations
 
@@ -12,9 +12,18 @@ import sys
 from http.client import HTTPConnection
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 DEADLINE_S = 20
+# As systemd starts it: the socket is descriptor 3, and these variables name the process.
+_SERVE_GIVEN = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ |= {"LISTEN_FDS": "1", "LISTEN_PID": str(os.getpid())}
+sys.argv[1:] = ["web", "--processes", "2"]
+from ionmesh.cli import main
+main()
+"""
 
 
 class ServerProcess:
@@ -81,8 +90,8 @@ class ServerProcess:
         return request(self.port, method, path, body, key, **headers)
 
 
-class GunicornProcess:
-    """gunicorn with two workers on a free loopback port; `log` is where it writes."""
+class WebProcess:
+    """`ionmesh web` with two processes on a free loopback port; `log` is where it writes."""
 
     def __init__(self, url: str, log: Path, **environ: str) -> None:
         self._environ = os.environ | {"IONMESH_DATABASE": url} | environ
@@ -91,14 +100,14 @@ class GunicornProcess:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.port = int(self._listener.getsockname()[1])
 
-    def __enter__(self) -> GunicornProcess:
-        bind = f"fd://{self._listener.fileno()}"
+    def command(self, fd: int) -> list[str]:
+        """Return the command that serves the socket it inherits as `fd`."""
+        return [sys.executable, "-c", _SERVE_GIVEN, str(fd)]
+
+    def __enter__(self) -> Self:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "gunicorn", "-c", "python:ionmesh.gunicorn_settings"),
-                    *("--workers", "2", "--bind", bind, "ionmesh.wsgi:app"),
-                ],
+                self.command(self._listener.fileno()),
                 env=self._environ,
                 pass_fds=[self._listener.fileno()],
                 stdout=log,
@@ -121,6 +130,17 @@ class GunicornProcess:
 
     def request(self, method: str, path: str, body: Any = None, key: str = "") -> tuple[int, Any]:
         return request(self.port, method, path, body, key)
+
+
+class GunicornProcess(WebProcess):
+    """The same by gunicorn."""
+
+    def command(self, fd: int) -> list[str]:
+        """See `WebProcess.command`."""
+        return [
+            *(sys.executable, "-m", "gunicorn", "-c", "python:ionmesh.gunicorn_settings"),
+            *("--workers", "2", "--bind", f"fd://{fd}", "ionmesh.wsgi:app"),
+        ]
 
 
 def request(

@@ -13,7 +13,8 @@ from sqlalchemy import select
 from ionmesh.cli import main
 from ionmesh.db import Database
 from ionmesh.models import Bank, ClientState, KiPool, ProfileStatus, ServiceProfile, SimCard, Slot, Tenant
-from tests.ionmesh.conftest import add_bank, add_tenant, rows_count, url_of
+from ionmesh.services import registration
+from tests.ionmesh.conftest import START, add_bank, add_tenant, rows_count, url_of
 
 # As the documents of the deployed orchestrator name tables and columns, with what it is known to get wrong.
 LEGACY = """
@@ -132,6 +133,32 @@ def test_again_changes_nothing_and_a_dry_run_neither(database: Database, source:
         for line, n in zip(first[:6], (2, 2, 4, 1, 1, 3), strict=True)
     ]
     assert again[6:] == first[6:], "what was left out is named again"
+
+
+def test_again_does_not_give_back_what_was_released_since(database: Database, source: str) -> None:
+    imported(database, source)
+    with database.write() as session:
+        registration.unregister(session, 4, "other-slot0", "test", START)
+    before = rows_count(database)
+    again = imported(database, source)
+    assert "clients: 0 added, 3 there already" in again
+    assert rows_count(database) == before
+    with database.read() as session:
+        assert session.get_one(Slot, (5, 1)).status == "available"
+
+
+def test_what_the_database_refuses_is_left_out_by_itself(database: Database, source: str) -> None:
+    connection = sqlite3.connect(source.removeprefix("sqlite:///"))
+    connection.execute("UPDATE service_profile SET profile_id = 'p2' WHERE profile_id = 'p5'")
+    connection.execute("UPDATE sim_bank_slots SET carrier = ? WHERE slot_id = 3", ("c" * 65,))
+    connection.commit()
+    connection.close()
+    lines = imported(database, source)
+    assert "clients: 2 added, 0 there already" in lines
+    assert "left out: client client_id=other-slot0 bank_id=5: profile p2 is another client's" in lines
+    if database.engine.dialect.name == "postgresql":
+        refused = "value too long for type character varying(64)"
+        assert f"left out: slot bank_id=1 slot_id=3: {refused}" in lines
 
 
 def test_everything_can_become_one_tenants(database: Database, source: str) -> None:

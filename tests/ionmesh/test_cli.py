@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyotp
 import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import select
@@ -14,9 +15,9 @@ from sqlalchemy import select
 from ionmesh.cli import main
 from ionmesh.clock import utcnow
 from ionmesh.db import Database
-from ionmesh.errors import Unauthorized
+from ionmesh.errors import Forbidden, Unauthorized
 from ionmesh.models import MappingMode, Scope, Slot, Tenant
-from ionmesh.services import keys, registration
+from ionmesh.services import audit, keys, registration, second_factor, users
 from ionmesh.services.registration import Registration
 from tests.ionmesh.remsim import FakeRemsimServer
 
@@ -81,7 +82,11 @@ def test_a_revoked_key_is_refused(path: Path) -> None:
         (["bank", "add", "0", "--bankd", "b"], "bank_id 0 is not 1..1023"),
         (["bank", "add", "1", "--bankd", "http://b"], "is not HOSTNAME[:PORT]"),
         (["slot", "add", "--bank", "9", "--slots", "1"], "no bank 9"),
+        (["user", "create", "--tenant", "acme", "--password", "short", "a@b.c"], "12 to 256 characters"),
+        (["user", "create", "--tenant", "acme", "--password", "p" * 12, "nobody"], "is not an address"),
+        (["user", "reset-second-factor", "nobody@b.c"], "no user 'nobody@b.c'"),
         (["slot", "add", "--bank", "9", "--slots", "1024"], "is not within 1..1023"),
+        (["db", "grant", "somebody"], "SQLite has no roles"),
         (["db", "upgrade", "--database", "mysql://x"], "--database: 'mysql://x' is not"),
         (["db", "upgrade", "--database", "sqlite:////nowhere/x.db"], "unable to open database file"),
     ],
@@ -92,6 +97,45 @@ def test_mistakes_end_with_1_and_a_reason(path: Path, arguments: list[str], mess
     assert result.exit_code == 1
     assert message in result.output
     assert "Traceback" not in result.output
+
+
+def test_a_tenant_is_let_out_and_in_again(path: Path) -> None:
+    done("tenant", "create", "acme")
+    text = done("key", "create", "--tenant", "acme")
+    assert done("tenant", "disable", "acme") == "tenant acme is disabled"
+    database = Database(f"sqlite:///{path}")
+    with database.read() as session, pytest.raises(Forbidden):
+        keys.authenticate(session, text, utcnow())
+    assert done("tenant", "enable", "acme") == "tenant acme is enabled"
+    with database.read() as session:
+        assert keys.authenticate(session, text, utcnow()).tenant_ids == (1,)
+        entries, _ = audit.entries(session, 1, action="tenant_changed", offset=0, limit=9)
+    database.close()
+    assert [(entry.actor, entry.details) for entry in entries] == [
+        ("cli", {"enabled": True}),
+        ("cli", {"enabled": False}),
+    ]
+
+
+def test_a_lost_second_factor_is_turned_off(path: Path) -> None:
+    done("tenant", "create", "acme")
+    made = ("user", "create", "--tenant", "acme", "--password", "correct horse battery")
+    assert done(*made, "Ann@example.com") == "user ann@example.com"
+    assert "the second factor is off" in ionmesh("user", "reset-second-factor", "ann@example.com").output
+    database = Database(f"sqlite:///{path}")
+    with database.write() as session:
+        ann = users.by_address(session, "ann@example.com")
+        begun = second_factor.enrol(session, ann, pepper="", now=utcnow())
+        code = pyotp.TOTP(begun.secret).now()
+        second_factor.confirm(session, ann, code, pepper="", now=utcnow())
+    assert (
+        done("user", "reset-second-factor", "Ann@example.com") == "user ann@example.com has no second factor"
+    )
+    with database.read() as session:
+        assert not second_factor.enabled(session, ann.user_id)
+        entries, _ = audit.entries(session, 1, offset=0, limit=1)
+    database.close()
+    assert (entries[0].action, entries[0].actor) == ("second_factor_off", "cli")
 
 
 def test_doctor_tells_what_is_missing_and_then_that_all_is_well(path: Path) -> None:
@@ -114,6 +158,11 @@ def test_doctor_tells_what_is_missing_and_then_that_all_is_well(path: Path) -> N
         database.close()
         assert "1 maps wanted, 1 missing, 0 stale" in ionmesh("doctor").output
     assert ionmesh("doctor").exit_code == 1, "the server is gone"
+
+
+def test_doctor_tells_of_a_database_that_is_not_there() -> None:
+    result = ionmesh("doctor", "--database", "postgresql://nobody@127.0.0.1:1/x")
+    assert (result.exit_code, result.output[:15]) == (1, "FAIL database: ")
 
 
 @pytest.mark.parametrize(
@@ -145,9 +194,15 @@ def test_users_and_imports(path: Path, tmp_path: Path) -> None:
     good.write_text("bank_id,slot_id,imsi,carrier\n1,1,310410000000001,Example\n1,2,,\n")
     bad.write_text("bank_id,slot_id,kind\n1,3,physical\n1,4,paper\n")
     assert done("import", str(good)) == "2 slots"
-    refused = ionmesh("import", str(bad))
-    assert refused.exit_code == 1
-    assert "line 3" in refused.output
+    for content, reason in (
+        (bad.read_bytes(), "line 3: "),
+        (b"bank_id,slot\n1,3\n", "the first line must name columns of "),
+        (b"bank_id,slot_id\n\xff", "can't decode"),
+    ):
+        bad.write_bytes(content)
+        refused = ionmesh("import", str(bad))
+        assert refused.exit_code == 1
+        assert reason in refused.output
     database = Database(f"sqlite:///{path}")
     with database.read() as session:
         assert [slot.slot_id for slot in session.scalars(select(Slot))] == [1, 2], "all or none"

@@ -17,7 +17,7 @@ from tests.ionmesh import postgres
 from tests.ionmesh.conftest import add_bank, add_key, add_slots, add_tenant
 from tests.ionmesh.load import Load
 from tests.ionmesh.postgres import Cluster
-from tests.ionmesh.process import GunicornProcess
+from tests.ionmesh.process import GunicornProcess, WebProcess
 from tests.ionmesh.remsim import FakeRemsimServer
 
 
@@ -32,10 +32,11 @@ def durable() -> Iterator[Cluster]:
 
 
 @pytest.mark.parametrize("what", ["worker", "database"])
+@pytest.mark.parametrize("server_type", [WebProcess, GunicornProcess])
 def test_every_acknowledged_registration_is_there_after_a_crash(
-    durable: Cluster, tmp_path: Path, what: str
+    durable: Cluster, tmp_path: Path, server_type: type[WebProcess], what: str
 ) -> None:
-    url = durable.create(what)
+    url = durable.create(f"{what}-{server_type.__name__}")
     postgres.migrated(url)
     database = Database(url)
     with FakeRemsimServer() as remsim:
@@ -44,7 +45,7 @@ def test_every_acknowledged_registration_is_there_after_a_crash(
         add_slots(database, "1-1023")
         key = add_key(database)
         with (
-            GunicornProcess(url, tmp_path / "log") as server,
+            server_type(url, tmp_path / "log") as server,
             Load(server, key, threads=4, retries=True) as load,
         ):
             load.wait_for(40)

@@ -13,15 +13,11 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from ionmesh.cli import main
 from ionmesh.config import load_config
@@ -30,6 +26,7 @@ from tests.ionmesh import postgres
 from tests.ionmesh.conftest import API, add_bank, add_key, add_slots, add_tenant
 from tests.ionmesh.postgres import Cluster
 from tests.ionmesh.process import DEADLINE_S
+from tests.orchestrator.tls import Authority
 
 FOLDER = Path(__file__).parents[2] / "docs/deploy"
 PROGRAMS = Path(sys.executable).parent
@@ -135,10 +132,8 @@ def test_the_web_unit_serves_from_its_socket(tmp_path: Path, served: tuple[str, 
     line = re.search(r"^ExecStart=(.*)$", unit, re.MULTILINE)
     assert line is not None
     program, *arguments = shlex.split(line[1])
-    port, counted = free_port(), tmp_path / "metrics"
-    counted.mkdir()
-    environ = settings_of(FOLDER / "ionmesh.env")
-    environ |= {"IONMESH_DATABASE": url, "PROMETHEUS_MULTIPROC_DIR": str(counted)}
+    port = free_port()
+    environ = settings_of(FOLDER / "ionmesh.env") | {"IONMESH_DATABASE": url}
     kept = [f"--setenv={name}" for name in environ]
     command = ["systemd-socket-activate", "-l", f"127.0.0.1:{port}", *kept]
     command += [str(PROGRAMS / Path(program).name), *arguments]
@@ -150,30 +145,15 @@ def test_the_web_unit_serves_from_its_socket(tmp_path: Path, served: tuple[str, 
         assert answer.status == 200, (tmp_path / "log").read_text()
         assert '"slot_id":1,' in answer.text
         assert ask(connection, "GET", "/readyz", None).status == 200
-    assert list(counted.iterdir()), "the workers share their counters"
 
 
-def certificate(folder: Path) -> None:
-    """Write a certificate for ionmesh.example.com that signed itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "ionmesh.example.com")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("ionmesh.example.com")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "fullchain.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    (folder / "privkey.pem").write_bytes(private)
+def certificate(folder: Path) -> str:
+    """Issue one for ionmesh.example.com to where nginx looks; returns the authority's own."""
+    authority = Authority(folder)
+    issued = authority.issue("ionmesh", "ionmesh.example.com")
+    Path(issued.cert).rename(folder / "fullchain.pem")
+    Path(issued.key).rename(folder / "privkey.pem")
+    return authority.cert
 
 
 def nginx_site(folder: Path, upstream: int, tls: int, plain: int) -> list[str]:
@@ -200,24 +180,23 @@ def nginx_site(folder: Path, upstream: int, tls: int, plain: int) -> list[str]:
 
 
 @needs("nginx", "nginx-light")
-def test_nginx_in_front_of_gunicorn(tmp_path: Path, served: tuple[str, str]) -> None:
+def test_nginx_in_front_of_the_processes(tmp_path: Path, served: tuple[str, str]) -> None:
     url, key = served
-    certificate(tmp_path)
+    authority = certificate(tmp_path)
     upstream, tls, plain = free_port(), free_port(), free_port()
     nginx = nginx_site(tmp_path, upstream, tls, plain)
     checked = subprocess.run([*nginx, "-t"], capture_output=True, text=True)
     assert checked.returncode == 0, checked.stderr
-    gunicorn = [str(PROGRAMS / "gunicorn"), "-c", "python:ionmesh.gunicorn_settings", "--workers", "1"]
-    gunicorn += ["--bind", f"127.0.0.1:{upstream}", "ionmesh.wsgi:app"]
+    web = [str(PROGRAMS / "ionmesh"), "web", "--port", str(upstream), "--processes", "1"]
     environ = {"IONMESH_DATABASE": url, "IONMESH_PROXY_HOPS": "1"}
-    trusting = ssl.create_default_context(cafile=tmp_path / "fullchain.pem")
+    trusting = ssl.create_default_context(cafile=authority)
     trusting.check_hostname = False
     with (
-        running(gunicorn, tmp_path / "web.log", **environ) as _,
+        running(web, tmp_path / "web.log", **environ) as _,
         running(nginx, tmp_path / "nginx.log") as _,
     ):
-        web = HTTPConnection("127.0.0.1", upstream, timeout=DEADLINE_S)
-        assert ask(web, "GET", "/readyz", None).status == 200
+        direct = HTTPConnection("127.0.0.1", upstream, timeout=DEADLINE_S)
+        assert ask(direct, "GET", "/readyz", None).status == 200
         # TLS, with a key.
         secure = HTTPSConnection("127.0.0.1", tls, timeout=DEADLINE_S, context=trusting)
         headers = {"X-API-Key": key}
@@ -273,8 +252,8 @@ def test_the_compose_file_names_what_there_is() -> None:
     upstreams = re.search(r"reverse_proxy (.*) \{", (FOLDER / "Caddyfile").read_text())
     assert upstreams is not None
     assert {place.split(":")[0] for place in upstreams[1].split()} == {"web1", "web2"}
-    command = (FOLDER / "Dockerfile").read_text()
-    assert "python:ionmesh.gunicorn_settings" in command
+    assert 'CMD ["ionmesh", "web", ' in (FOLDER / "Dockerfile").read_text()
+    assert "web" in main.commands
     # What the file wants from outside has no default: it must not start without.
     for secret in ("POSTGRES_PASSWORD", "IONMESH_KEY_PEPPER"):
         assert f"${{{secret}:?}}" in (FOLDER / "compose.yaml").read_text()

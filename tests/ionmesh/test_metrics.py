@@ -36,7 +36,7 @@ from tests.ionmesh.conftest import (
     add_tenant,
 )
 from tests.ionmesh.postgres import Cluster
-from tests.ionmesh.process import GunicornProcess
+from tests.ionmesh.process import GunicornProcess, WebProcess
 from tests.ionmesh.remsim import FakeRemsimServer
 
 GOLDEN = Path(__file__).parent / "golden/ionmesh.prom"
@@ -162,8 +162,9 @@ def test_connections_and_streams_come_and_go(app: Flask, stocked: Database, http
     assert values(scrape(app))["ionmesh_sse_clients",] == 0
 
 
-def test_any_worker_answers_for_all(cluster: Cluster, tmp_path: Path) -> None:
-    url = cluster.create("multiprocess")
+@pytest.mark.parametrize("server_type", [WebProcess, GunicornProcess])
+def test_any_worker_answers_for_all(cluster: Cluster, tmp_path: Path, server_type: type[WebProcess]) -> None:
+    url = cluster.create(f"multiprocess-{server_type.__name__}")
     postgres.migrated(url)
     database = Database(url)
     add_tenant(database)
@@ -172,8 +173,10 @@ def test_any_worker_answers_for_all(cluster: Cluster, tmp_path: Path) -> None:
     key = add_key(database)
     counted = tmp_path / "metrics"
     counted.mkdir()
-    settings = {"PROMETHEUS_MULTIPROC_DIR": str(counted), "IONMESH_METRICS_TOKEN": TOKEN}
-    with GunicornProcess(url, tmp_path / "log", **settings) as server:
+    settings = {"IONMESH_METRICS_TOKEN": TOKEN}
+    if server_type is GunicornProcess:
+        settings["PROMETHEUS_MULTIPROC_DIR"] = str(counted)
+    with server_type(url, tmp_path / "log", **settings) as server:
         for number in range(40):
             body = {"client_id": f"r{number}"}
             path = "/api/backend/v1/remsim/register-client"

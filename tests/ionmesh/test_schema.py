@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Dialect, inspect
+from sqlalchemy import Dialect, inspect, update
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import OperationalError, ProgrammingError, StatementError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from ionmesh import schema
 from ionmesh.db import Database
-from ionmesh.models import Base, MappingMode
+from ionmesh.models import Base, MappingMode, Tenant
 from ionmesh.services.allocation import Demand, best_free
 
 
@@ -87,3 +88,9 @@ def model_checks(dialect: Dialect) -> set[tuple[str, str | None]]:
         for constraint in table.constraints
         if type(constraint).__name__ == "CheckConstraint"
     }
+
+
+def test_a_moment_without_a_zone_has_no_place_in_the_database(stocked: Database) -> None:
+    naive = datetime(2026, 1, 1)  # noqa: DTZ001  what is refused
+    with stocked.write() as session, pytest.raises(StatementError, match="a naive datetime has no place"):
+        session.execute(update(Tenant).values(created_at=naive))

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from ionmesh.db import Database
+from ionmesh.db import Database, add_rows
 from ionmesh.models import (
     DeliveryState,
     Event,
@@ -20,6 +20,7 @@ from ionmesh.models import (
     WebhookDelivery,
 )
 from ionmesh.services import events, housekeeping, registration, slotmaps
+from ionmesh.services.events import Happening
 from ionmesh.services.registration import Registration
 from tests.ionmesh.conftest import START, add_bank, add_slots, add_tenant, url_of
 from tests.ionmesh.process import DEADLINE_S
@@ -115,9 +116,9 @@ def test_old_rows_are_dropped_and_what_waits_is_kept(stocked: Database) -> None:
         )
         session.add(hook)
         session.flush()
-        kind = (EventType.CLIENT_REGISTERED, Severity.INFO)
         for days in (0, 40):
-            events.emit(session, 1, kind, f"r{days}", {}, START + timedelta(days))
+            registered = Happening(1, EventType.CLIENT_REGISTERED, Severity.INFO, f"r{days}", {})
+            add_rows(session, events.rows(session, [registered], START + timedelta(days)))
         for delivery, state in zip(
             session.scalars(select(WebhookDelivery).order_by(WebhookDelivery.created_at)),
             (DeliveryState.DELIVERED, DeliveryState.PENDING),

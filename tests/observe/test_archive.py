@@ -107,7 +107,7 @@ def test_a_boot_with_an_older_clock_does_not_mix_with_what_is_there(archive: Arc
     behind_s = NOW_S - 7 * DAY_S
     for number in range(3):
         written = archive.write(batch(number, -70.0, offset_s=behind_s, boot="second"))
-    assert (written.settled, written.staged_minutes) == (False, 3)
+    assert not written.settled
     assert {p.last for p in everything(archive)} == {-90.0}
     archive.write(batch(3, -70.0, offset_s=NOW_S + 3600, boot="second"))
     assert [p.at_s for p in everything(archive) if p.last == -70.0] == [

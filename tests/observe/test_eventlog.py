@@ -1,9 +1,15 @@
 """The timeline: one line for each change, in words, with nothing secret in it."""
 
+import pytest
+
 from modems.facts import Registration, RegistrationState, Sim, SimState
 from remsimd import events as ev
 from remsimd.bus import Stamped
+from remsimd.config.model import SimSource
+from remsimd.observe import events as observed
 from remsimd.observe.eventlog import Entry, EventLog, Severity
+from remsimd.orchestrator import events as ionmesh_events
+from remsimd.rspro import events as remote
 
 HOME = Registration(state=RegistrationState.HOME, operator="Example Mobile")
 LOST = Registration(state=RegistrationState.SEARCHING)
@@ -46,12 +52,12 @@ def test_a_failover_says_from_where_to_where_how_fast_and_why() -> None:
 
 
 def test_readings_that_are_no_events_leave_no_line() -> None:
-    assert told(ev.TrafficRead("primary", 1, 2), ev.TpduRelayed("primary", 0.1, 0x9000)) == []
+    assert told(ev.TrafficRead("primary", 1, 2), remote.TpduRelayed("primary", 0.1, 0x9000)) == []
 
 
 def test_a_command_without_an_answer_says_why_once_until_the_card_is_back() -> None:
-    failed = ev.TpduFailed("primary", "closed by the peer")
-    lines = told(failed, failed, ev.RsproStateChanged(ev.RsproState.OPERATIONAL, ""), failed)
+    failed = remote.TpduFailed("primary", "closed by the peer")
+    lines = told(failed, failed, remote.RsproStateChanged(remote.RsproState.OPERATIONAL, ""), failed)
     assert [line.text for line in lines if line.subject == "primary"] == [
         "the card gave no answer: closed by the peer"
     ] * 2
@@ -59,7 +65,52 @@ def test_a_command_without_an_answer_says_why_once_until_the_card_is_back() -> N
 
 def test_the_log_keeps_the_newest_and_filters() -> None:
     log = EventLog(capacity=3)
-    told(*[ev.CommandReceived(str(number), "restart") for number in range(5)], log=log)
+    told(*[ionmesh_events.CommandReceived(str(number), "restart") for number in range(5)], log=log)
     assert [entry.seq for entry in log.entries()] == [3, 4, 5]
     assert [entry.seq for entry in log.entries(after_seq=4)] == [5]
     assert list(log.entries(kind="failover")) == []
+
+
+@pytest.mark.parametrize(
+    ("event", "kind", "severity", "text"),
+    [
+        (
+            ev.SimSwitched("primary", SimSource.LOCAL, False, "no card read", 9.0),
+            *("sim_switch", Severity.ERROR, "back on the local SIM: no card read"),
+        ),
+        (
+            remote.Authenticated("primary", False, 0x9862),
+            *("auth_failure", Severity.ERROR, "the remote card refused the network's challenge (9862)"),
+        ),
+        (
+            ionmesh_events.CommandDone("c1", "restart", True, "restarting"),
+            *("command", Severity.INFO, "command restart done: restarting"),
+        ),
+        (
+            ionmesh_events.CommandDone("c1", "restart", False, "no"),
+            *("command", Severity.ERROR, "command restart failed: no"),
+        ),
+        (
+            observed.AlertChanged("plan", "iot", True, "critical", "x is 1"),
+            *("alert", Severity.CRITICAL, "plan fires: x is 1"),
+        ),
+        (
+            observed.AlertChanged("plan", "iot", False, "critical", "x is 0"),
+            *("alert", Severity.INFO, "plan is over: x is 0"),
+        ),
+        (ev.PartFailed("metrics", "port taken", 60.0), "part", Severity.ERROR, "failed: port taken"),
+        (ev.ConfigApplied(()), "config", Severity.INFO, "configuration applied: nothing changed"),
+        (
+            ev.ConfigRejected(("a", "b")),
+            *("config", Severity.ERROR, "configuration refused, the running one stays: a; b"),
+        ),
+    ],
+)
+def test_what_a_line_says(event: ev.Event, kind: str, severity: Severity, text: str) -> None:
+    (line,) = told(event)
+    assert (line.kind, line.severity, line.text) == (kind, severity, text)
+
+
+def test_a_failure_that_repeats_is_told_once_and_again_when_its_reason_changes() -> None:
+    reasons = ("port taken", "port taken", "no address")
+    assert len(told(*(ev.PartFailed("metrics", reason, 1.0) for reason in reasons))) == 2

@@ -21,6 +21,7 @@ from remsimd.observe.events import HistoryChanged, UsageCounted
 from remsimd.observe.history import EVENTS_KEPT, MINUTES_KEPT, History, Plan, Sources
 from remsimd.observe.measured import Measured
 from remsimd.observe.queries import Search, Wanted
+from remsimd.orchestrator import events as ionmesh_events
 from remsimd.state import start
 from remsimd.store import Store
 from remsimd.worker import Worker
@@ -170,7 +171,7 @@ def test_what_does_not_fit_while_the_disk_is_full_is_lost_and_said_to_be(tmp_pat
             await asyncio.sleep(61)
             told.workers[-1].full = True
             for number in range(EVENTS_KEPT + 1):
-                told.bus.publish(ev.CommandReceived(str(number), "restart"))
+                told.bus.publish(ionmesh_events.CommandReceived(str(number), "restart"))
             await asyncio.sleep(60 * (MINUTES_KEPT + 30))
             told.workers[-1].full = False
             await asyncio.sleep(70)

@@ -24,6 +24,8 @@ from remsimd.observe.events import UsageCounted
 from remsimd.observe.exporter import MetricsServer, Textfile, listen_address
 from remsimd.observe.measured import Measured
 from remsimd.observe.metrics import Histograms, StateCollector, SystemCollector
+from remsimd.orchestrator import events as ionmesh_events
+from remsimd.rspro import events as remote
 from remsimd.state import start
 from remsimd.store import Store
 from tests import virtual
@@ -116,16 +118,16 @@ def busy() -> tuple[ev.Event, ...]:
         ev.ActiveLinkChanged("primary", "secondary", "down", 0.02),
         ev.RecoveryEnded("primary", ev.RecoveryAction.RADIO_CYCLE, False, "still down", 12.0),
         ev.RecoveryEnded("primary", ev.RecoveryAction.RESET, True, "up again", 30.0),
-        ev.Assigned(card, "ionmesh"),
-        ev.IonmeshStateChanged(ev.IonmeshState.REGISTERED, ""),
-        ev.IonmeshCallDone("heartbeat", 0.08, None),
-        ev.IonmeshCallDone("heartbeat", 10.0, "timeout"),
-        ev.HeartbeatSent("primary", 0.08),
-        ev.RsproLinkChanged("bankd", "192.0.2.1:9999", True, ""),
-        ev.TpduRelayed("primary", 0.01, 0x9000),
-        ev.TpduFailed("primary", "no answer"),
-        ev.Authenticated("primary", True, 0x9000),
-        ev.Authenticated("primary", False, 0x9862),
+        ionmesh_events.Assigned(card, "ionmesh"),
+        ionmesh_events.IonmeshStateChanged(ionmesh_events.IonmeshState.REGISTERED, ""),
+        ionmesh_events.IonmeshCallDone("heartbeat", 0.08, None),
+        ionmesh_events.IonmeshCallDone("heartbeat", 10.0, "timeout"),
+        ionmesh_events.HeartbeatSent("primary", 0.08),
+        remote.RsproLinkChanged("bankd", "192.0.2.1:9999", True, ""),
+        remote.TpduRelayed("primary", 0.01, 0x9000),
+        remote.TpduFailed("primary", "no answer"),
+        remote.Authenticated("primary", True, 0x9000),
+        remote.Authenticated("primary", False, 0x9862),
         UsageCounted("primary", 750_000, 1_000_000),
         ev.DataSpent("primary", 1234, 1_000_000, tight=False),
     )

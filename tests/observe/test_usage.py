@@ -2,11 +2,10 @@
 
 from datetime import date
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remsimd.observe.usage import WRAP_BYTES, Counters, Meter, Usage, plan_start, read, week_start
+from remsimd.observe.usage import WRAP_BYTES, Counters, Meter, Usage, read, week_start
 
 SMALL = st.integers(0, WRAP_BYTES // 8)
 STEP = st.tuples(st.sampled_from(["carry", "replug", "reboot", "restart"]), SMALL, SMALL)
@@ -48,19 +47,6 @@ def test_a_wrap_is_told_from_a_restart() -> None:
     assert read(Meter(high), Counters("a", 500, 6000)).unwritten == Usage(1500, 1000)
     middle = Counters("a", WRAP_BYTES // 2, 5000)
     assert read(Meter(middle), Counters("a", 500, 600)).unwritten == Usage(500, 600)
-
-
-@pytest.mark.parametrize(
-    ("day", "reset_day", "start"),
-    [
-        (date(2026, 3, 5), 1, date(2026, 3, 1)),
-        (date(2026, 3, 5), 5, date(2026, 3, 5)),
-        (date(2026, 3, 5), 6, date(2026, 2, 6)),
-        (date(2026, 1, 1), 28, date(2025, 12, 28)),
-    ],
-)
-def test_plan_periods(day: date, reset_day: int, start: date) -> None:
-    assert plan_start(day, reset_day) == start
 
 
 def test_weeks_begin_on_monday() -> None:

@@ -115,6 +115,20 @@ def test_an_alert_is_told_once_when_it_fires_and_once_when_it_is_over(tmp_path: 
     ]
 
 
+def test_alerts_that_cannot_be_kept_go_on_and_that_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "full").touch()
+
+    async def story(_: Alerting, values: Values) -> None:
+        values.rssi = {"primary": -105.0}
+        await asyncio.sleep(120)
+
+    assert len(watched(Address(HttpAnswer(204, {})), WEAK, story=story, folder=tmp_path / "full")) == 1
+    refusals = [record.levelname for record in caplog.records if "cannot be kept" in record.getMessage()]
+    assert refusals.count("WARNING") == 1
+
+
 def test_a_growing_counter_fires_and_ends_when_it_stands_still(tmp_path: Path) -> None:
     alert = AlertConfig(name="auth", metric="remsim_failures_total", above=0.0, severity="critical")
 

@@ -98,20 +98,20 @@ class Router:
         return found
 
     def files(self) -> set[str]:
-        """Every file but those of the system itself, of its log and of its temporary folder."""
-        system = {"dev", "proc", "sys", "lab", "tmp"}
+        """Every file and, with a slash at its end, every folder but those of the system itself."""
+        system = {"dev", "proc", "sys", "lab"}
         return {
-            place.as_posix()
+            place.as_posix() + ("/" if path.is_dir() and not path.is_symlink() else "")
             for path in self.root.rglob("*")
             if (place := path.relative_to(self.root)).parts[0] not in system
-            and (path.is_file() or path.is_symlink())
         }
 
 
 def lay_out(root: Path, feed: Path) -> None:
     """Everything a router has before the package comes."""
     folders = (
-        "bin sbin usr/bin usr/sbin usr/lib etc/init.d etc/rc.d dev proc sys tmp root lab var/log var/run/ubus"
+        "bin sbin usr/bin usr/sbin usr/lib/opkg/info etc/config etc/init.d etc/rc.d dev proc sys tmp root lab"
+        " var/lib var/log var/run/config.md5 var/run/procd var/run/ubus"
     )
     for folder in folders.split():
         (root / folder).mkdir(parents=True, exist_ok=True)

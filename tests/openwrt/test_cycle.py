@@ -15,8 +15,8 @@ import pytest
 import pytest_asyncio
 
 from simlab.control import RemsimdControl
-from simlab.lab import PROBES, Lab
-from simlab.links import LabError
+from simlab.lab import Lab
+from simlab.links import PROBE_ADDRESSES, LabError
 from simlab.modems.remote_sim import RemoteSim
 from simlab.modems.sim import SimFailure
 from simlab.process import run_once
@@ -121,7 +121,7 @@ async def test_the_page_s_ten_lines(lab: Lab, router: Router) -> None:
     # Configured and started it does the whole job.
     await router.ok(enable)
     await router.ok(modem.replace("id:2c7c:0800", "tty:/lab/ttyRM500Q"))
-    await router.ok(REST.format(url=lab.ionmesh_url, probe=PROBES[0]))
+    await router.ok(REST.format(url=lab.ionmesh_url, probe=PROBE_ADDRESSES[0]))
     async with Ubusd().listening(router.root / "var/run/ubus/ubus.sock"):
         await router.ok(start)
         await control.until(
@@ -181,9 +181,21 @@ async def test_the_page_s_ten_lines(lab: Lab, router: Router) -> None:
     assert await routing(router) == before[1]
     assert router.files() - before[0] <= {
         "etc/config/remsim", "etc/config/remsim-opkg", "sbin/df", "var/log/messages",
-        "var/run/config.md5/remsim", "var/run/config.md5/remsim-opkg",
+        "var/run/config.md5/remsim", "var/run/config.md5/remsim-opkg", "var/run/procd/remsimd/",
     }  # fmt: skip
-    assert not list(router.root.glob("tmp/remsim*-bytecode"))
+
+
+async def test_removed_as_it_came_nothing_is_left(router: Router) -> None:
+    install, *_, remove = lines()
+    await router.ok("rm -f /etc/config/remsim*")
+    before = router.files(), await routing(router)
+    await router.ok(f"cd /tmp && {install}")
+    assert (router.root / "etc/config/remsim").exists()
+    await router.ok("/etc/init.d/remsimd start; remsimd --check")
+    assert router.processes() == [], "it is off until it is configured"
+    await router.ok(remove)
+    assert router.files() - before[0] <= {"var/log/messages", "var/run/procd/remsimd/"}
+    assert await routing(router) == before[1]
 
 
 async def taken_over(control: RemsimdControl, words: str) -> bool:

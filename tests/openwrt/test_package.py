@@ -153,17 +153,25 @@ def members(package: Path, part: str) -> dict[str, str]:
             return found
 
 
+MAKEFILE = (ROOT / "openwrt/Makefile").read_text()
+
+
+def of_makefile(pattern: str) -> str:
+    match = re.search(pattern, MAKEFILE, re.MULTILINE | re.DOTALL)
+    assert match is not None
+    return match[1].replace("$$", "$")
+
+
 def test_the_package_s_fields_are_those_of_the_makefile(package: Path) -> None:
-    makefile = (ROOT / "openwrt/Makefile").read_text()
-    assert re.search(r"^PKG_VERSION:=(.+)$", makefile, re.MULTILINE)[1] == __version__  # type: ignore[index] # it must be there
+    assert of_makefile(r"^PKG_VERSION:=(.+?)$") == __version__
     control = dict(line.split(": ", 1) for line in members(package, "control")["control"].splitlines())
-    assert control["Version"] == f"{__version__}-r1"
+    assert control["Version"] == f"{__version__}-r{of_makefile(r'^PKG_RELEASE:=(.+?)$')}"
+    assert control["License"] == of_makefile(r"^PKG_LICENSE:=(.+?)$"), "that of the vendored libraries too"
     assert control["Architecture"] == "all"
     assert {"python3-light", "python3-requests", "libudev-zero"} <= set(control["Depends"].split(", "))
     assert members(package, "control")["conffiles"] == "/etc/config/remsim\n/etc/remsim/\n"
-    removal = re.search(r"^define Package/remsimd/postrm\n(.*?)^endef", makefile, re.MULTILINE | re.DOTALL)
-    assert removal is not None
-    assert removal[1].replace("$$", "$") == members(package, "control")["postrm"]
+    removal = of_makefile(r"^define Package/remsimd/postrm\n(.*?)^endef")
+    assert removal == members(package, "control")["postrm"]
 
 
 def test_luci_s_pages_are_a_package_of_their_own(package: Path) -> None:
@@ -174,6 +182,8 @@ def test_luci_s_pages_are_a_package_of_their_own(package: Path) -> None:
     assert not set(files) & set(members(package, "data"))
     assert not any(name.endswith((".po", ".pot", "Makefile")) for name in files)
     assert "luci-base, remsimd" in members(luci, "control")["control"]
+    removal = of_makefile(r"^define Package/luci-app-remsimd/postrm\n(.*?)^endef")
+    assert removal == members(luci, "control")["postrm"]
 
 
 def test_an_apk_is_made_where_its_tool_is(tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ from typing import Any
 from remsimd import clock
 from remsimd.config.model import IonmeshConfig
 from remsimd.errors import OrchestratorError, RemsimError
-from remsimd.events import Event, IonmeshStateChanged
+from remsimd.events import Event
 from remsimd.http import HttpAnswer
 from remsimd.orchestrator.calls import Way
 from remsimd.orchestrator.client import OrchestratorClient
+from remsimd.orchestrator.events import IonmeshStateChanged
 from remsimd.orchestrator.heartbeat import Happened, Sources
 from remsimd.orchestrator.wire import Command
 

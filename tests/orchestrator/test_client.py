@@ -9,16 +9,15 @@ import pytest
 
 from remsimd.assignment import Assignment, Endpoint
 from remsimd.errors import OrchestratorError
-from remsimd.events import (
+from remsimd.events import LinkHealth, LinkHealthChanged
+from remsimd.http import HttpAnswer
+from remsimd.orchestrator.events import (
     Assigned,
     HeartbeatSent,
     IonmeshCallDone,
     IonmeshState,
     IonmeshStateChanged,
-    LinkHealth,
-    LinkHealthChanged,
 )
-from remsimd.http import HttpAnswer
 from remsimd.orchestrator.store import ASSIGNMENT_FILE
 from tests.orchestrator.fake import (
     BEAT,

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from remsimd.events import CommandDone, CommandReceived
 from remsimd.http import HttpAnswer
 from remsimd.orchestrator.commands import Commands
+from remsimd.orchestrator.events import CommandDone, CommandReceived
 from remsimd.orchestrator.requests import CommandResult, ResultState
 from remsimd.orchestrator.store import COMMANDS_FILE, Store
 from remsimd.orchestrator.wire import Command

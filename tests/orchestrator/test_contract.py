@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from remsimd.assignment import Assignment, Endpoint
-from remsimd.events import IonmeshState
 from remsimd.http import HttpAnswer
 from remsimd.orchestrator import policy, wire
+from remsimd.orchestrator.events import IonmeshState
 from remsimd.orchestrator.requests import CommandResult, HeartbeatRequest, RegisterRequest, ResultState
 from remsimd.orchestrator.wire import RefusedError
 

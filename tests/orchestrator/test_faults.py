@@ -9,10 +9,10 @@ import pytest
 
 from remsimd.config.model import IonmeshConfig
 from remsimd.errors import OrchestratorError
-from remsimd.events import Assigned, IonmeshState
 from remsimd.http import Http, HttpAnswer
 from remsimd.orchestrator.calls import Calls, Way
 from remsimd.orchestrator.commands import WAITING_MAX
+from remsimd.orchestrator.events import Assigned, IonmeshState
 from remsimd.orchestrator.requests import HeartbeatRequest, RegisterRequest
 from tests.orchestrator.fake import BEAT, CARD, FakeIonmesh, Router
 from tests.orchestrator.server import Answer, serving

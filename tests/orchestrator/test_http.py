@@ -2,57 +2,22 @@
 
 import asyncio
 import os
-import ssl
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
 from remsimd import __version__
 from remsimd.errors import OrchestratorError
 from remsimd.http import MAX_STUCK, Http, Tls
 from tests.orchestrator.server import Answer, serving
+from tests.orchestrator.tls import Authority, server_context
 
 OK = Answer(body={"status": "ok"})
 
 
-@dataclass(frozen=True, slots=True)
-class Certificates:
-    """A certificate for 127.0.0.1 that vouches for itself, and its key, as PEM files."""
-
-    cert: str
-    key: str
-
-
 @pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    folder = tmp_path_factory.mktemp("tls")
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "loopback")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    (folder / "cert.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
-    (folder / "key.pem").write_bytes(pem)
-    return Certificates(str(folder / "cert.pem"), str(folder / "key.pem"))
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture
@@ -227,11 +192,9 @@ async def test_files_that_are_not_there() -> None:
     http.close()
 
 
-async def test_trust(certificates: Certificates) -> None:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificates.cert, certificates.key)
-    with serving(OK, tls=context) as server:
-        trusting = Http(Tls(ca_cert=certificates.cert))
+async def test_trust(authority: Authority) -> None:
+    with serving(OK, tls=server_context(authority.issue("server", "127.0.0.1"))) as server:
+        trusting = Http(Tls(ca_cert=authority.cert))
         assert (await trusting.call("GET", server.url, timeout_s=5.0)).status == 200
         trusting.close()
         wary = Http()
@@ -241,16 +204,14 @@ async def test_trust(certificates: Certificates) -> None:
     assert "certificate" in str(error).lower()
 
 
-async def test_our_own_certificate(certificates: Certificates) -> None:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificates.cert, certificates.key)
-    context.load_verify_locations(certificates.cert)
-    context.verify_mode = ssl.CERT_REQUIRED
+async def test_our_own_certificate(authority: Authority) -> None:
+    context = server_context(authority.issue("server", "127.0.0.1"), clients_of=authority.cert)
+    own = authority.issue("router")
     with serving(OK, tls=context) as server:
-        known = Http(Tls(certificates.cert, certificates.cert, certificates.key))
+        known = Http(Tls(authority.cert, own.cert, own.key))
         assert (await known.call("GET", server.url, timeout_s=5.0)).status == 200
         known.close()
-        stranger = Http(Tls(certificates.cert))
+        stranger = Http(Tls(authority.cert))
         error = await fails(stranger, server.url)
         stranger.close()
     assert error.code in ("tls", "connect")

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from remsimd.config.model import IonmeshConfig
 from remsimd.errors import OrchestratorError
-from remsimd.events import IonmeshState
 from remsimd.http import HttpAnswer
+from remsimd.orchestrator.events import IonmeshState
 from remsimd.orchestrator.policy import Pace, Verdict, interval_s, judge, wait_s
 from remsimd.orchestrator.wire import RefusedError
 

@@ -18,7 +18,7 @@ from remsimd.errors import OrchestratorError
 from remsimd.http import HttpAnswer
 from remsimd.orchestrator import proxy as proxy_module
 from remsimd.orchestrator.calls import Calls, Way
-from remsimd.orchestrator.listener import BODY_BYTES, CONNECTIONS
+from remsimd.orchestrator.listener import BODY_BYTES, CONNECTIONS, READ_WITHIN_S
 from remsimd.orchestrator.proxy import GUESTS_MAX, LegacyProxy, c_answer
 from remsimd.orchestrator.store import Store
 from tests.ionmesh.c_parser import Rejected, parse
@@ -269,6 +269,106 @@ def test_heartbeats_go_out_for_a_guest(tmp_path: Path) -> None:
     (result,) = [entry for body in bodies for entry in body.get("command_results", [])]
     assert (result["id"], result["state"]) == ("c1", "failed")
     assert len(ionmesh.times("register-client")) == 1
+
+
+@pytest.mark.timeout(10)  # the clock of a loop that never rests stands still
+def test_a_heartbeat_that_is_due_while_another_guest_waits_for_its_card(tmp_path: Path) -> None:
+    ionmesh = FakeIonmesh(register=[REFUSED_CONNECTION])
+    Store(tmp_path, "owner").keep_guests({GUEST: CARD_42})
+
+    async def story() -> None:
+        async with Proxy(ionmesh, tmp_path).running() as proxy:
+            await asyncio.sleep(59.9)
+            with pytest.raises(Rejected):
+                await proxy.register("router-17-slot2")
+            await asyncio.sleep(1)
+
+    run(story())
+    assert [body["client_id"] for body in ionmesh.bodies("heartbeat")] == [GUEST, GUEST]
+
+
+def test_a_guest_that_leaves_during_its_heartbeat_is_not_registered_again(tmp_path: Path) -> None:
+    ionmesh = FakeIonmesh(heartbeat=[HttpAnswer(404, {"status": "error"})])
+    Store(tmp_path, "owner").keep_guests({GUEST: CARD_42})
+    proxy = Proxy(ionmesh, tmp_path)
+    answer = ionmesh.call
+
+    async def leaves(method: str, url: str, **call: Any) -> HttpAnswer:
+        if url.endswith("/heartbeat"):
+            await proxy.proxy.listener.ready.wait()
+            assert (await proxy.ask("DELETE", f"unregister/{GUEST}"))[0] == 200
+        return await answer(method, url, **call)
+
+    async def story() -> None:
+        ionmesh.call = leaves  # type: ignore[method-assign] # what happens while the answer is awaited
+        async with proxy.running():
+            await asyncio.sleep(600)
+
+    run(story())
+    assert len(ionmesh.times("heartbeat")) == 1
+    assert ionmesh.times("register-client") == []
+
+
+async def test_a_client_that_is_still_served_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    async with Proxy(FakeIonmesh(), tmp_path).running() as proxy:
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.proxy.listener.port)
+        writer.write(b"POST /half/a/head HTTP/1.1\r\n")
+        await writer.drain()
+        await proxy.ask("DELETE", "unregister/nobody")  # by then the first one is being served
+    async with asyncio.timeout(READ_WITHIN_S / 2):
+        assert await reader.read() == b""
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_our_own_card_that_does_not_come_is_an_error_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proxy_module, "LOOK_S", 0.05)
+    own = Router(FakeIonmesh(register=[REFUSED_CONNECTION]), tmp_path)
+    task = asyncio.create_task(own.client.run())
+    async with Proxy(FakeIonmesh(), tmp_path / "guests", own).running() as proxy:
+        status, body = await proxy.ask("POST", "register-client", c_request(OWN))
+        assert (status, json.loads(body)["code"]) == (503, "no_slot")
+        assert (await proxy.ask("DELETE", "unregister/nobody"))[0] == 404
+    task.cancel()
+    await asyncio.wait((task,))
+
+
+async def test_what_ionmesh_says_of_itself_is_passed_on(tmp_path: Path) -> None:
+    ionmesh = FakeIonmesh()
+
+    async def answer(method: str, url: str, **_: Any) -> HttpAnswer:
+        assert (method, url.rpartition("/")[2]) == ("GET", "discover")
+        modes = {"supported_mapping_modes": ["ONE_TO_ONE_SWSIM"], "capabilities": ["heartbeat"]}
+        return HttpAnswer(200, {"service": "IonMesh", "version": "1.0", **modes})
+
+    ionmesh.call = answer  # type: ignore[method-assign] # the one call that the fake does not know
+    async with Proxy(ionmesh, tmp_path).running() as proxy:
+        status, body = await proxy.ask("GET", "discover")
+    assert status == 200
+    assert json.loads(body) == {
+        "service": "IonMesh",
+        "version": "1.0",
+        "capabilities": ["heartbeat"],
+        "supported_mapping_modes": ["ONE_TO_ONE_SWSIM"],
+    }
+
+
+def test_a_guest_s_new_card_is_remembered_and_its_status_told(tmp_path: Path) -> None:
+    changed = HttpAnswer(200, {"status": "ok", "assignment": {**CARD, "slot_id": 43}})
+    ionmesh = FakeIonmesh(heartbeat=[changed])
+    Store(tmp_path, "owner").keep_guests({GUEST: CARD_42})
+
+    async def story() -> None:
+        async with Proxy(ionmesh, tmp_path).running() as proxy:
+            warning = b'{"client_id":"%s","status":"warning"}' % GUEST.encode()
+            assert (await proxy.ask("POST", "heartbeat", warning))[0] == 200
+            await asyncio.sleep(70)
+
+    run(story())
+    assert ionmesh.bodies("heartbeat")[-1]["status"] == "warning"
+    assert Store(tmp_path, "owner").guests()[GUEST].slot_id == 43
 
 
 async def test_a_taken_port_is_said(tmp_path: Path) -> None:

@@ -10,12 +10,13 @@ import pytest
 
 from remsimd.backoff import Backoff
 from remsimd.config.model import IonmeshConfig
-from remsimd.events import Assigned, CommandDone, Event, IonmeshState, IonmeshStateChanged
+from remsimd.events import Event
 from remsimd.http import Http
 from remsimd.orchestrator import client as client_module
 from remsimd.orchestrator import policy
 from remsimd.orchestrator.calls import Way
 from remsimd.orchestrator.client import OrchestratorClient
+from remsimd.orchestrator.events import Assigned, CommandDone, IonmeshState, IonmeshStateChanged
 from remsimd.orchestrator.heartbeat import Sources
 from remsimd.orchestrator.wire import Command
 from tests.orchestrator.server import Answer, Server, serving

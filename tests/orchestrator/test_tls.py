@@ -15,13 +15,14 @@ from ionmesh.db import Database
 from ionmesh.models import Scope
 from remsimd.config.model import IonmeshConfig
 from remsimd.errors import OrchestratorError
-from remsimd.events import ActiveLinkChanged, Assigned, CommandDone, Event, IonmeshState, IonmeshStateChanged
+from remsimd.events import ActiveLinkChanged, Event
 from remsimd.http import Http, Tls
 from remsimd.net import TrafficBytes, tcp_wire_bytes
 from remsimd.orchestrator import client as client_module
 from remsimd.orchestrator import policy
 from remsimd.orchestrator.calls import Way
 from remsimd.orchestrator.client import OrchestratorClient
+from remsimd.orchestrator.events import Assigned, CommandDone, IonmeshState, IonmeshStateChanged
 from remsimd.orchestrator.heartbeat import Sources
 from remsimd.orchestrator.wire import Command
 from tests.ionmesh.conftest import add_key

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from remsimd.errors import OrchestratorError
-from remsimd.events import ActiveLinkChanged, Assigned
+from remsimd.events import ActiveLinkChanged
 from remsimd.http import HttpAnswer
+from remsimd.orchestrator.events import Assigned
 from tests.orchestrator.fake import CARD, URL, Call, FakeIonmesh, Router
 from tests.virtual import run
 

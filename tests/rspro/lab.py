@@ -8,9 +8,10 @@ from typing import TypeVar
 
 from remsimd.assignment import Assignment, Endpoint
 from remsimd.config.model import RsproConfig
-from remsimd.events import Event, RsproState, RsproStateChanged
+from remsimd.events import Event
 from remsimd.rspro.client import CardHost, RsproClient
 from remsimd.rspro.connection import Opener
+from remsimd.rspro.events import RsproState, RsproStateChanged
 from remsimd.rspro.pdu import BankSlot, ClientSlot
 from simlab.bank.bankd import Bankd
 from simlab.bank.cards import generate

@@ -3,9 +3,9 @@
 from ipaddress import ip_address
 
 from remsimd.assignment import Assignment, Endpoint
-from remsimd.events import RsproState
 from remsimd.rspro import pdu
 from remsimd.rspro import session_events as ev
+from remsimd.rspro.events import RsproState
 from remsimd.rspro.link import Open, Send
 from remsimd.rspro.pdu import BankSlot, ClientSlot, ComponentIdentity, ComponentType, Message, RsproPdu
 from remsimd.rspro.rules import Rules

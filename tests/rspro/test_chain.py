@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from remsimd.events import Authenticated, RsproState, TpduRelayed
 from remsimd.rspro.client import RsproClient
+from remsimd.rspro.events import Authenticated, RsproState, TpduRelayed
 from remsimd.sim.frontends.shell import ShellFrontend
 from simlab.bank.auc import Auc
 from simlab.bank.usim import ATR

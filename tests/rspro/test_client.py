@@ -9,7 +9,8 @@ import pytest
 from remsimd.assignment import Assignment, Endpoint
 from remsimd.config.model import RsproConfig
 from remsimd.errors import CardError
-from remsimd.events import (
+from remsimd.rspro import ipa, pdu
+from remsimd.rspro.events import (
     Authenticated,
     CardAvailable,
     CardLost,
@@ -20,7 +21,6 @@ from remsimd.events import (
     TpduFailed,
     TpduRelayed,
 )
-from remsimd.rspro import ipa, pdu
 from remsimd.sim.frontend import SlotStatus
 from simlab.bank.auc import Auc
 from simlab.bank.quirks import Quirks

@@ -7,9 +7,9 @@ import pytest
 
 from remsimd.assignment import Assignment, Endpoint
 from remsimd.errors import CardError
-from remsimd.events import RsproState
 from remsimd.rspro import pdu
 from remsimd.rspro.client import RsproClient
+from remsimd.rspro.events import RsproState
 from remsimd.rspro.ipa import Ccm
 from remsimd.rspro.pdu import BankSlot, ClientSlot, ComponentType, Message, ResultCode
 from tests.rspro.lab import Events, Host, make_client

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from remsimd.errors import CardError
-from remsimd.events import CardLost, RsproLinkChanged, RsproState, RsproStateChanged, TpduFailed
 from remsimd.rspro import pdu
 from remsimd.rspro.client import RsproClient
+from remsimd.rspro.events import CardLost, RsproLinkChanged, RsproState, RsproStateChanged, TpduFailed
 from remsimd.rspro.pdu import BankSlot, ClientSlot, ComponentType, Message
 from remsimd.sim.frontend import SlotStatus
 from simlab.bank.auc import Auc

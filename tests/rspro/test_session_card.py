@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from remsimd.events import RsproState
 from remsimd.rspro import pdu
 from remsimd.rspro import session_events as ev
+from remsimd.rspro.events import RsproState
 from remsimd.rspro.link import Close
 from remsimd.rspro.pdu import ResultCode
 from tests.rspro.stage import (

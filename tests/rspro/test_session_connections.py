@@ -4,9 +4,9 @@ import pytest
 
 from remsimd.assignment import Assignment, Endpoint
 from remsimd.config.model import ConnectMode
-from remsimd.events import RsproState
 from remsimd.rspro import pdu
 from remsimd.rspro import session_events as ev
+from remsimd.rspro.events import RsproState
 from remsimd.rspro.ipa import Ccm
 from remsimd.rspro.link import Close, Open, Phase, Send, SendCcm
 from remsimd.rspro.pdu import ResultCode

@@ -6,9 +6,9 @@ from ipaddress import ip_address
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from remsimd.events import RsproState
 from remsimd.rspro import pdu
 from remsimd.rspro import session_events as ev
+from remsimd.rspro.events import RsproState
 from remsimd.rspro.ipa import Ccm
 from remsimd.rspro.link import Close, Open, Send, SendCcm
 from remsimd.rspro.pdu import ComponentType, RsproPdu

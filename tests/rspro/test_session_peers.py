@@ -1,8 +1,8 @@
 from ipaddress import ip_address, ip_network
 
-from remsimd.events import RsproState
 from remsimd.rspro import pdu
 from remsimd.rspro import session_events as ev
+from remsimd.rspro.events import RsproState
 from remsimd.rspro.link import Close, Phase, Send
 from remsimd.rspro.pdu import ResultCode
 from tests.rspro.stage import (

@@ -3,8 +3,8 @@
 import asyncio
 from typing import Any
 
-from remsimd.events import RsproState
 from remsimd.rspro import codec
+from remsimd.rspro.events import RsproState
 from remsimd.rspro.ipa import Deframer, Proto
 from tests.rspro.lab import BANK, CLIENT, lab
 from tests.rspro.notation import notation, recorded_session

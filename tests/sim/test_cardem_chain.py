@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from remsimd.events import Authenticated, RsproState, TpduFailed
+from remsimd.rspro.events import Authenticated, RsproState, TpduFailed
 from remsimd.sim.frontends.cardem import CardemFrontend
 from simlab.bank.auc import Auc
 from simlab.bank.usim import ATR

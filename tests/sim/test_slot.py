@@ -47,6 +47,7 @@ class Bench:
     slots: tuple[int, ...] = (1, 2)
     slot_now: int = 1
     by_slot_command: bool = False
+    in_turn: asyncio.Event | None = None
 
     def __post_init__(self) -> None:
         self.chip.watch("sim1", self.mux_moves.append)
@@ -123,6 +124,14 @@ class Bench:
     async def redial(self, interface: str) -> None:
         self.redialled.append(interface)
 
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        if self.in_turn is not None:
+            await self.in_turn.wait()
+        told = len(self.events)
+        yield
+        assert [type(event) for event in self.events[told:]] == [ev.SimSwitching], "told before it is left"
+
     def slot(self) -> SimSlot:
         config = ModemConfig(name="primary", interface="wwan0", sim=SimSource.REMOTE, sim_select_line=MUX)
         if self.by_slot_command:
@@ -136,6 +145,7 @@ class Bench:
             journal=self.journal,
             expected_iccid=lambda: self.expected,
             publish=self.events.append,
+            in_turn=self.turn,
         )
 
     @asynccontextmanager
@@ -298,6 +308,37 @@ def test_the_latest_wish_wins_in_the_middle_of_a_switch(bench: Bench) -> None:
     assert bench.mux_moves[-1] is False
 
 
+def test_a_switch_waits_for_its_turn_and_a_wish_taken_back_ends_the_wait(bench: Bench) -> None:
+    async def story() -> None:
+        bench.in_turn = asyncio.Event()
+        async with bench.running() as slot:
+            slot.offer(ATR)
+            await asyncio.sleep(200)
+            slot.withdraw("unmapped")
+            await asyncio.sleep(200)
+            assert bench.mux_moves == []
+            assert not any(isinstance(event, ev.SimSwitching) for event in bench.events)
+            slot.offer(ATR)
+            await asyncio.sleep(1)
+            bench.in_turn.set()
+            assert (await bench.switched()).source is SimSource.REMOTE
+
+    virtual.run(story())
+
+
+def test_a_slot_that_is_stopped_in_a_switch_leaves_no_task_behind(bench: Bench) -> None:
+    bench.remote_iccid = None
+
+    async def story() -> None:
+        async with bench.running() as slot:
+            slot.offer(ATR)
+            await asyncio.sleep(5)
+        await asyncio.sleep(0)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    virtual.run(story())
+
+
 def test_a_person_keeps_the_local_card_until_auto(bench: Bench) -> None:
     async def story() -> None:
         async with bench.running() as slot:
@@ -391,6 +432,24 @@ def test_release_leaves_the_local_card_even_when_the_modem_is_silent(bench: Benc
     assert bench.mux_moves == [True, False]
     assert bench.inserted is None
     assert bench.journal.read() == JournalEntry(SimSource.LOCAL)
+
+
+def test_a_journal_that_cannot_be_written_keeps_no_card_from_the_modem(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "full").touch()
+    bench = Bench(tmp_path / "full")
+
+    async def story() -> None:
+        async with bench.running() as slot:
+            slot.offer(ATR)
+            assert (await bench.switched()).source is SimSource.REMOTE
+        await slot.release()
+
+    virtual.run(story())
+    assert bench.mux_moves == [True, False], "and at the stop it is on its own card"
+    refusals = [record.levelname for record in caplog.records if "journal" in record.getMessage()]
+    assert refusals.count("WARNING") == 1
 
 
 # A new card, the slot command, wiring that does not obey

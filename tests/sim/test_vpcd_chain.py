@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from remsimd.events import RsproState
+from remsimd.rspro.events import RsproState
 from remsimd.sim.frontends.vpcd import VpcdFrontend
 from simlab.bank.auc import Auc
 from simlab.bank.usim import ATR

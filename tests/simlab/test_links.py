@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from simlab.links import SERVICE_ADDRESS, LabError, World, inside, ip
+from simlab.links import SERVICE_ADDRESS, LabError, World, ip
+from simlab.namespaces import inside
 from simlab.tun import to_host, to_port
 
 PREFIX = f"lab{os.getpid()}"

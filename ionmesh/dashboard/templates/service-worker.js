@@ -60,7 +60,7 @@ async function keep(path, response) {
 async function stale(path) {
   const cache = await caches.open(PAGES);
   const kept = await cache.match(path);
-  if (kept) return marked(kept, path);
+  if (kept) return marked(kept);
   const empty = await caches.match(SETTINGS.offline, { cacheName: SHELL });
   const lines = [];
   for (const request of await cache.keys()) {

@@ -57,13 +57,13 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in (
+    for name in (
         *("push_messages", "push_subscriptions", "alerts", "alert_rules", "alert_mutes"),
         *("sim_allowances", "sim_traffic", "metric_samples_1h", "metric_samples_5m", "metric_samples_raw"),
         *("rollup_progress", "client_series", "user_sessions", "recovery_codes", "totp_secrets"),
         "server_secrets",
     ):
-        op.drop_table(table)
+        op.drop_table(name)
     for index in ("ix_events_reported", "ix_events_client"):
         op.drop_index(index, table_name="events")
     events = sa.table("events", sa.column("type", sa.String()), sa.column("severity", sa.String()))

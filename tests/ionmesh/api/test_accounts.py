@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pyotp
 import pytest
 from flask.testing import FlaskClient
 
 from ionmesh.clock import rfc3339
 from ionmesh.db import Database
 from ionmesh.errors import Unauthorized
-from ionmesh.models import Scope
-from ionmesh.services import users
-from tests.ionmesh.conftest import START, Admin, ManualClock, Router, add_key
+from ionmesh.models import Scope, User
+from ionmesh.services import second_factor, users
+from tests.ionmesh.conftest import START, Admin, ManualClock, Router, add_key, add_tenant
 
 
 def test_a_rotated_key_works_until_its_overlap_ends(
@@ -65,6 +66,53 @@ def test_use_of_a_key_is_noted_once_a_minute(
         admin.get("clients")
         seen.append(admin.get("api-keys").json["keys"][0]["last_used_at"])
     assert seen == [rfc3339(START), rfc3339(START), rfc3339(START + timedelta(seconds=61))]
+
+
+def test_a_lost_second_factor_is_turned_off_for_the_own_tenants_users_alone(
+    http: FlaskClient, admin: Admin, stocked: Database, clock: ManualClock
+) -> None:
+    body = {"email": "ann@example.com", "role": "owner", "password": "correct horse battery"}
+    number = admin.post("users", body).json["user"]["user_id"]
+    path = f"users/{number}/second-factor"
+    assert admin.delete(path).json["code"] == "second_factor_off"
+    with stocked.write() as session:
+        user = session.get_one(User, number)
+        begun = second_factor.enrol(session, user, pepper="", now=START)
+        second_factor.confirm(session, user, pyotp.TOTP(begun.secret).at(START), pepper="", now=START)
+    add_tenant(stocked, "other")
+    stranger = Admin(http, add_key(stocked, "other", Scope.ADMIN))
+    assert stranger.delete(path).json["code"] == "no_user"
+    assert Admin(http, add_key(stocked, scope=Scope.READ)).delete(path).json["code"] == "scope_missing"
+    assert admin.delete(path).status_code == 200
+    with stocked.read() as session:
+        assert not second_factor.enabled(session, number)
+    (entry,) = admin.get("audit-log?action=second_factor_off").json["entries"]
+    assert (entry["subject"], entry["actor"][:9]) == (f"user {number}", "imk_live_")
+
+
+def test_what_is_made_of_tenants_keys_and_people_is_in_the_audit_log(
+    http: FlaskClient, stocked: Database
+) -> None:
+    platform = Admin(http, add_key(stocked, scope=Scope.PLATFORM))
+    made = platform.post("tenants", {"slug": "new", "legacy_cidrs": ["10.0.0.0/8"]}).json
+    first = Admin(http, made["secret"])
+    rotated = first.post(f"api-keys/{made['key']['key_id']}/rotate", {}).json["key"]
+    user = {"email": "Ann@example.com", "password": "correct horse battery"}
+    number = first.post("users", user).json["user"]["user_id"]
+    first.delete(f"users/{number}")
+    entries = first.get("audit-log").json["entries"]
+    assert [entry["action"] for entry in entries] == [
+        "user_deleted",
+        "user_created",
+        "key_rotated",
+        "key_created",
+        "key_created",
+        "tenant_created",
+    ]
+    assert entries[0]["details"] == {"email": "ann@example.com"}
+    assert entries[2]["details"] == {"successor": rotated["prefix"]}
+    assert entries[5]["details"]["legacy_cidrs"] == ["10.0.0.0/8"]
+    assert {entry["actor"] for entry in entries[4:]} == {platform.get("api-keys").json["keys"][0]["prefix"]}
 
 
 def test_users_have_hashed_passwords_and_a_tenant_keeps_an_owner(admin: Admin, stocked: Database) -> None:

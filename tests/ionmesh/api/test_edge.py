@@ -157,6 +157,26 @@ def test_no_redirects(http: FlaskClient, stocked: Database) -> None:
     assert_error(http.delete(f"{API}/remsim/unregister/a/b", headers=headers), 404, "client_not_found")
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "clients/a%00"),
+        ("POST", "clients/a%00/commands"),
+        ("GET", "clients/a%00/history"),
+        ("DELETE", "commands/a%00"),
+        ("GET", "sims/a%00/traffic"),
+        ("GET", "sims/%2F/traffic"),
+    ],
+)
+def test_what_no_database_can_name_is_not_found(
+    http: FlaskClient, stocked: Database, method: str, path: str
+) -> None:
+    headers = {"X-API-Key": add_key(stocked, scope=Scope.ADMIN)}
+    response = http.open(f"{API}/{path}", method=method, headers=headers, json={"type": "restart"})
+    assert response.status_code == 404, response.data
+    assert response.json["status"] == "error"
+
+
 def test_request_id_is_taken_over_when_it_is_harmless(http: FlaskClient) -> None:
     assert http.get("/healthz", headers={"X-Request-ID": "trace-1"}).headers["X-Request-ID"] == "trace-1"
     for bad in ("a b", "x" * 65, "<script>"):

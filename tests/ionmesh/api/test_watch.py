@@ -6,10 +6,13 @@ import csv
 import io
 import json
 
+import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy.exc import OperationalError
 
+from ionmesh.api.feed import EventFeed
 from ionmesh.app import create_app
 from ionmesh.config import Config
 from ionmesh.db import Database
@@ -60,6 +63,36 @@ def test_streams_are_limited_and_their_places_come_back(
     second = app.test_client().get(f"{API}/events/stream", headers=headers, buffered=False)
     assert second.status_code == 200
     second.close()
+
+
+def test_a_stream_that_cannot_begin_takes_no_place(
+    database: Database, stocked: Database, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = create_app(Config(event_streams=1), database=database, clock=clock)
+    headers = {"X-API-Key": add_key(stocked, scope=Scope.READ)}
+
+    def away(_feed: EventFeed, _tenant_id: int) -> int:
+        raise OperationalError("SELECT 1", None, Exception("server closed the connection"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(EventFeed, "newest", away)
+        assert app.test_client().get(f"{API}/events/stream", headers=headers).status_code == 503
+    back = app.test_client().get(f"{API}/events/stream", headers=headers, buffered=False)
+    assert back.status_code == 200
+    back.close()
+
+
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [("1000000000", 200), (str(2**31 - 1), 200), (str(2**31), 400), ("9" * 20, 400), ("-1", 400), ("x", 400)],
+)
+def test_a_stream_goes_on_behind_any_number_an_event_can_have(
+    http: FlaskClient, stocked: Database, number: str, status: int
+) -> None:
+    headers = {"X-API-Key": add_key(stocked, scope=Scope.READ), "Last-Event-ID": number}
+    response = http.get(f"{API}/events/stream", headers=headers, buffered=False)
+    assert response.status_code == status
+    response.close()
 
 
 def test_exports_are_complete_and_harmless_in_a_spreadsheet(

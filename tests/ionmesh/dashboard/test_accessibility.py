@@ -18,6 +18,7 @@ CLIENT = "tram-0001-slot0"
 PATHS = (
     *("/", "/clients", f"/clients/{CLIENT}", f"/clients/{CLIENT}/reassign?bank=90", "/banks"),
     *("/banks/1/slots/3", "/banks/1?view=traffic", "/pools", "/pools/1", "/alerts", "/alerts/history"),
+    "/alerts/rules/2",
     *("/allowance", "/audit-log", "/webhooks", "/webhooks/1", "/api-keys", "/users", "/account"),
     *("/offline", "/clients/nobody"),
 )

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from sqlalchemy import event as sqlalchemy_event
+from sqlalchemy.exc import OperationalError
 
 from ionmesh.api.feed import EventFeed
 from ionmesh.app import create_app
@@ -93,6 +94,37 @@ def test_the_feed_gives_everything_behind_a_number_and_late_ones(
     assert feed.fresh(fleet.tenant_id, late) == []
     assert feed.fresh(fleet.tenant_id + 1, 0) == []
     assert feed.newest(fleet.tenant_id + 1) == 0
+
+
+def test_while_the_database_is_away_the_feed_has_nothing_and_goes_on(
+    database: Database, fleet: Fleet, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed = EventFeed(database, clock)
+
+    def away(_database: Database) -> None:
+        raise OperationalError("SELECT 1", None, Exception("server closed the connection"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Database, "read", away)
+        assert feed.fresh(fleet.tenant_id, 0) == []
+        version = feed.wait(fleet.tenant_id, 0, 0.01)
+        assert version == 0
+    number = add_event(database, fleet, "back")
+    assert feed.wait(fleet.tenant_id, version, 60) == 1
+    assert feed.newest(fleet.tenant_id) == number
+
+
+def test_more_events_than_are_read_at_once_are_read_anew(
+    database: Database, fleet: Fleet, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed = EventFeed(database, clock)
+    first = feed.newest(fleet.tenant_id)
+    monkeypatch.setattr("ionmesh.api.feed._BATCH", 5)
+    monkeypatch.setattr("ionmesh.api.feed._KEPT_S", 0)
+    clock.advance(60)
+    for number in range(7):
+        add_event(database, fleet, f"c{number}", at=clock())
+    assert [event.client_id for event in feed.fresh(fleet.tenant_id, first)] == [f"c{n}" for n in range(7)]
 
 
 def test_many_who_ask_cost_one_query(

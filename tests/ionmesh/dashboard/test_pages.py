@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy.exc import IntegrityError
 
 from ionmesh.db import Database
 from ionmesh.models import Role
-from ionmesh.services import alerts, audit, clients, events, registration
+from ionmesh.services import alerts, audit, clients, events, registration, users
 from tests.ionmesh.conftest import START, Router, add_key
 from tests.ionmesh.dashboard.conftest import BOTH, Person
 from tests.ionmesh.dashboard.fleet import Fleet, iccid, place
@@ -234,3 +235,26 @@ def test_stored_html_stays_text(
         assert "49" not in page or "{{7*7}}" not in hostile or ">49<" not in page, path
         shown += len(re.findall(escaped.replace('"', "(?:&#34;|&quot;)"), page)) if "<" in hostile else 0
     assert "<" not in hostile or shown > 10
+
+
+@BOTH
+@pytest.mark.parametrize("table", ["clients", "audit"])
+def test_what_no_column_holds_is_not_asked_for(owner: Person, fleet: Fleet, table: str) -> None:
+    filters = "tag=%00&q=%00" if table == "clients" else "subject=%00&action=%00"
+    page = "/clients" if table == "clients" else "/audit-log"
+    assert owner.get(f"{page}?{filters}").status_code == 200
+    assert owner.get(f"/export/{table}.csv?{filters}").status_code == 200
+    assert owner.get("/export/events.csv?client=%00").status_code == 200
+
+
+def test_what_two_make_at_the_same_time_is_refused_as_a_page(
+    owner: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def taken(*_: object, **__: object) -> None:
+        raise IntegrityError("INSERT", None, Exception("UNIQUE constraint failed: users.email"))
+
+    monkeypatch.setattr(users, "create", taken)
+    form = {"email": "new@example.com", "password": "a-good-long-password", "role": "viewer"}
+    answer = owner.post("/users", form)
+    assert (answer.status_code, answer.mimetype) == (409, "text/html")
+    assert "It exists already, or is in use." in answer.text

@@ -163,6 +163,45 @@ def test_the_second_factor_is_asked_for_and_recovery_codes_are_good_once(
         assert (someone.get("/").status_code == 200) is (status == 303)
 
 
+def test_an_admin_turns_a_lost_second_factor_off(
+    app: Flask, fleet: Fleet, person: Callable[[Role], Person], clock: ManualClock
+) -> None:
+    owner, viewer = person(Role.OWNER), person(Role.VIEWER)
+    assert viewer.post("/account/second-factor/codes", {"current_password": PASSWORD}).status_code == 404
+    page = viewer.post("/account/second-factor", {"current_password": PASSWORD}).text
+    secret = re.search(r"data-secret[^>]*>([A-Z2-7]{32})<", page)
+    assert secret
+    code = {"code": pyotp.TOTP(secret[1]).at(clock())}
+    old = re.findall(r"data-recovery>([a-z2-7-]+)<", viewer.post("/account/second-factor/confirm", code).text)
+    assert viewer.post("/account/second-factor/codes", {"current_password": "wrong"}).status_code == 400
+    renewed = viewer.post("/account/second-factor/codes", {"current_password": PASSWORD}).text
+    new = re.findall(r"data-recovery>([a-z2-7-]+)<", renewed)
+    assert (len(new), set(old) & set(new)) == (10, set())
+    assert "10 recovery codes are left" in viewer.get("/account").text
+    (number,) = re.findall(r'action="/users/(\d+)/second-factor/off"', owner.get("/users").text)
+    assert owner.post(f"/users/{number}/second-factor/off").location == "/users?done=totp_off"
+    assert owner.post(f"/users/{number}/second-factor/off").status_code == 404, "it is off"
+    someone = Person(app.test_client())
+    assert someone.sign_in("viewer@example.com").location == "/"
+
+
+def test_the_own_second_factor_is_turned_off_with_the_password(viewer: Person, clock: ManualClock) -> None:
+    page = viewer.post("/account/second-factor", {"current_password": PASSWORD}).text
+    secret = re.search(r"data-secret[^>]*>([A-Z2-7]{32})<", page)
+    assert secret
+    viewer.post("/account/second-factor/confirm", {"code": pyotp.TOTP(secret[1]).at(clock())})
+    assert viewer.post("/account/second-factor/off", {"current_password": "wrong"}).status_code == 400
+    off = {"current_password": PASSWORD}
+    assert viewer.post("/account/second-factor/off", off).location == "/account?done=totp_off"
+
+
+def test_a_code_without_a_password_before_it_leads_to_the_sign_in(app: Flask, fleet: Fleet) -> None:
+    someone = Person(app.test_client())
+    someone.see_sign_in()
+    assert someone.get("/sign-in/code").location == "/sign-in"
+    assert someone.post("/sign-in/code", {"code": "000000"}).location == "/sign-in"
+
+
 def test_half_a_sign_in_is_forgotten_after_minutes(
     app: Flask, fleet: Fleet, owner: Person, clock: ManualClock
 ) -> None:

@@ -11,8 +11,19 @@ import pytest
 from flask import Flask
 
 from ionmesh.db import Database
-from ionmesh.models import Bank, BankStatus, Role, Slot, SlotStatus
-from ionmesh.services import alerts, registration
+from ionmesh.models import (
+    Alert,
+    AlertKind,
+    AlertState,
+    Bank,
+    BankStatus,
+    Role,
+    Severity,
+    SignalMetric,
+    Slot,
+    SlotStatus,
+)
+from ionmesh.services import alert_rules, alerts, audit, registration
 from tests.ionmesh.conftest import START, Router, add_key, add_tenant
 from tests.ionmesh.dashboard.conftest import BOTH, CLIENTS, Person
 from tests.ionmesh.dashboard.fleet import BANK_SIZE, Fleet
@@ -163,6 +174,81 @@ def test_rules_are_made_changed_and_deleted_by_admins(person: Callable[[Role], P
     wrong = admin.post("/alerts/rules", form | {"signal": ""}, Accept="application/json")
     assert (wrong.status_code, wrong.json["code"]) == (400, "bad_signal")
     assert admin.post("/alerts/rules/usual").status_code == 303
+
+
+@BOTH
+def test_an_alert_tells_its_figure_in_the_unit_of_its_rule(
+    person: Callable[[Role], Person], fleet: Fleet, database: Database
+) -> None:
+    with database.write() as session:
+        for number, (kind, signal, threshold) in enumerate(
+            [
+                ("signal_below", "sinr_db", 3),
+                ("signal_below", "rsrp_dbm", -110),
+                ("allowance_reached", None, 80),
+            ]
+        ):
+            values = {"name": f"rule {number}", "kind": AlertKind(kind), "threshold": threshold}
+            values |= {"severity": Severity.ERROR, "signal": SignalMetric(signal) if signal else None}
+            rule = alert_rules.create(session, fleet.tenant_id, values, "test", START)
+            session.add(
+                Alert(
+                    tenant_id=fleet.tenant_id,
+                    rule_id=rule.rule_id,
+                    rule_name=rule.name,
+                    kind=rule.kind,
+                    severity=rule.severity,
+                    subject=fleet.names[number] if signal else "allowance 1",
+                    state=AlertState.FIRING,
+                    value=threshold + 0.5,
+                    since=START,
+                    fired_at=START,
+                    told=True,
+                )
+            )
+    page = person(Role.VIEWER).get("/alerts").text
+    figures = re.findall(r'rule \d.*?<td class="number wide">([^<]+)</td>', page, re.DOTALL)
+    assert sorted(figures) == sorted(["3.5 dB", "-109.5 dBm", "80 %"])
+    assert re.search(r"<b>SIM \.\.\.\d{4}</b>", page), "the SIM of an allowance is named, cut for a viewer"
+
+
+@BOTH
+def test_a_rules_thresholds_are_changed_on_its_page(
+    person: Callable[[Role], Person], fleet: Fleet, database: Database
+) -> None:
+    admin, operator = person(Role.ADMIN), person(Role.OPERATOR)
+    with database.read() as session:
+        rules = {rule.name: rule for rule in alert_rules.listed(session, fleet.tenant_id)}
+    weak, failures, down = (rules[name] for name in ("Weak signal", "Authentication failures", "Bank down"))
+    path = f"/alerts/rules/{weak.rule_id}"
+    assert f'href="{path}"' in admin.get("/alerts").text
+    assert f'href="{path}"' not in operator.get("/alerts").text
+    page = admin.get(path).text
+    assert 'name="threshold" type="number" value="-115"' in page
+    assert "RSRP in dBm, -160 to 60." in page
+    form = dict(re.findall(r'<input id="f-\w+" name="(\w+)"[^>]* value="([^"]*)"', page))
+    assert set(form) == {"name", "threshold", "hysteresis", "for_s"}
+    form |= {"threshold": "-112.5", "hysteresis": "2", "severity": "critical"}
+    assert admin.post(path, form).location == "/alerts?done=noted"
+    assert admin.post(path, form).status_code == 303, "nothing is changed twice"
+    assert "RSRP &lt; -112.5 dBm" in admin.get("/alerts").text
+    assert 'name="threshold" type="number" value="-112.5"' in admin.get(path).text
+    with database.read() as session:
+        entries, _ = audit.entries(session, fleet.tenant_id, action="alert_rule_changed", offset=0, limit=10)
+    (entry,) = entries
+    assert (entry.actor, entry.subject) == ("admin@example.com", f"alert rule {weak.rule_id}")
+    assert entry.details["changed"] == ["hysteresis", "severity", "threshold"]
+    for wrong, code, message in (
+        ({"threshold": "61"}, "bad_threshold", "threshold of signal_below is -160..60"),
+        ({"threshold": "x"}, "invalid_request", "threshold: "),
+        ({"window_s": "600"}, "bad_window", "window_s belongs to auth_failures"),
+        ({"for_s": "-1"}, "invalid_request", "for_s: "),
+    ):
+        refused = admin.post(path, form | wrong, Accept="application/json").json
+        assert (refused["code"], refused["message"][: len(message)]) == (code, message)
+    assert 'name="window_s" type="number" value="900"' in admin.get(f"/alerts/rules/{failures.rule_id}").text
+    assert "threshold" not in admin.get(f"/alerts/rules/{down.rule_id}").text
+    assert admin.get("/alerts/rules/9999").status_code == 404
 
 
 @BOTH

@@ -7,7 +7,7 @@ from datetime import timedelta
 from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from ionmesh.db import Database
 from ionmesh.models import AuditEntry, ClientState, Connectivity, Tenant
@@ -15,6 +15,7 @@ from ionmesh.services import liveness
 from ionmesh.services.liveness import LeaseClass, LivenessPolicy, judge, offline_after
 from ionmesh.sweep import Sweeper
 from tests.ionmesh.conftest import START, Admin, ManualClock, Router, add_key
+from tests.ionmesh.services.fleet import add_clients
 
 SILENCE = timedelta(seconds=300)
 DAY = 86_400
@@ -73,6 +74,22 @@ def test_a_client_that_heartbeats_rarely_is_given_three_of_its_intervals(
     assert connectivity() is Connectivity.OFFLINE
 
 
+def test_a_longer_interval_brings_no_silent_client_back(
+    router: Router, admin: Admin, stocked: Database, clock: ManualClock
+) -> None:
+    router.register()
+    router.heartbeat()
+    clock.advance(300)
+    sweep(stocked, clock)
+    assert admin.patch("clients/router-1-slot0", {"heartbeat_interval_s": 900}).status_code == 200
+    clock.advance(15)
+    sweep(stocked, clock)
+    assert admin.get("clients/router-1-slot0").json["client"]["connectivity"] == "offline"
+    with stocked.read() as session:
+        told = session.scalars(select(AuditEntry.action).where(AuditEntry.actor == "sweeper")).all()
+    assert told == ["client_offline"]
+
+
 def test_offline_at_300_s_told_once_and_back(
     router: Router, admin: Admin, stocked: Database, clock: ManualClock
 ) -> None:
@@ -127,6 +144,27 @@ def test_registration_only_clients_and_tenants_without_grace_keep_their_slots(
         session.get_one(Tenant, 1).release_grace_s = 1
     assert sweep(stocked, clock) == 1, "only the one that heartbeated"
     assert quiet.unregister().status_code == 200
+
+
+def test_the_silence_of_many_is_swept_in_a_handful_of_statements(
+    admin: Admin, stocked: Database, clock: ManualClock
+) -> None:
+    admin.post("webhooks", {"url": "https://hooks.example.com/"})
+    with stocked.write() as session:
+        add_clients(session, 1, 60, START)
+    clock.advance(300)
+    selects: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        selects.append(statement) if statement.startswith("SELECT") else None
+
+    with stocked.write() as session:
+        event.listen(stocked._writing_engine, "before_cursor_execute", note)
+        assert liveness.sweep(session, clock(), SILENCE) == 0
+    # The silent ones, and the webhooks that are told of them.
+    assert len(selects) <= 2
+    assert admin.get("audit-log?action=client_offline").json["total"] == 60
+    assert len(admin.get("webhooks/1/deliveries").json["deliveries"]) == 60
 
 
 def test_sweeper_tells_when_slots_came_free(router: Router, stocked: Database, clock: ManualClock) -> None:

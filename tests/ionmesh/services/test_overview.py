@@ -18,7 +18,7 @@ from ionmesh.models import (
     ServiceProfile,
     SlotKind,
 )
-from ionmesh.services import health, holdings, notes
+from ionmesh.services import health, holdings, tags
 from ionmesh.services.health import Health
 from tests.ionmesh.conftest import START, Admin, ManualClock, Router, add_bank, add_key, add_slots, add_tenant
 from tests.ionmesh.services.fleet import add_clients
@@ -130,6 +130,11 @@ def test_who_had_a_slot_and_which_slots_a_client_had(
     assert admin.get("simbank/slots/9/1/history").status_code == 404
     with stocked.read() as session:
         assert holdings.of_slot(session, 2, (1, 1)) == [], "another tenant's clients are not told of"
+    router.unregister()
+    for path in ("history", "logs", "timeseries"):
+        shown_after = admin.get(f"clients/{CLIENT}/{path}")
+        assert shown_after.status_code == 200, "what was stays to be seen when the slot is given back"
+    assert admin.get(f"clients/{CLIENT}").status_code == 404
 
 
 def test_tags_of_many_clients(stocked: Database, admin: Admin, router: Router) -> None:
@@ -143,19 +148,18 @@ def test_tags_of_many_clients(stocked: Database, admin: Admin, router: Router) -
     assert admin.get("tags").json["tags"] == {"berlin": 3, "depot": 1, "van": 2}
     assert admin.get(f"clients/{CLIENT}").json["client"]["tags"] == ["van", "berlin"]
     with stocked.read() as session:
-        found = session.scalars(select(ServiceProfile.client_id).where(notes.tagged(session, "van")))
+        found = session.scalars(select(ServiceProfile.client_id).where(tags.tagged(session, "van")))
         assert set(found) == {"c-0", CLIENT}
-        assert not session.scalars(select(ServiceProfile).where(notes.tagged(session, "va"))).all()
+        assert not session.scalars(select(ServiceProfile).where(tags.tagged(session, "va"))).all()
     many = [f"t{number}" for number in range(32)]
     refused = admin.post("tags", {"client_ids": ["c-0"], "add": many})
     assert (refused.status_code, refused.json["code"]) == (400, "too_many_tags")
 
 
-def test_a_note_is_text_whatever_is_in_it(router: Router, admin: Admin, stocked: Database) -> None:
+def test_a_note_is_text_whatever_is_in_it_and_each_tag_is_kept_once(router: Router, admin: Admin) -> None:
     router.register()
-    with stocked.write() as session:
-        notes.set_note(session, 1, CLIENT, "<script>alert(1)</script>", "owner", START)
-        notes.set_tags(session, 1, CLIENT, ["a", "a", "b"], "owner", START)
+    noted = {"notes": "<script>alert(1)</script>", "tags": ["a", "a", "b"]}
+    assert admin.patch(f"clients/{CLIENT}", noted).status_code == 200
     client = admin.get(f"clients/{CLIENT}").json["client"]
     assert (client["notes"], client["tags"]) == ("<script>alert(1)</script>", ["a", "b"])
 

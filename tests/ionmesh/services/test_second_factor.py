@@ -12,7 +12,7 @@ from ionmesh.db import Database
 from ionmesh.errors import Conflict, InvalidRequest, NotFound, Unauthorized
 from ionmesh.models import RecoveryCode, Role, TotpSecret, User
 from ionmesh.sealing import seal, unseal
-from ionmesh.services import second_factor, users
+from ionmesh.services import audit, second_factor, users
 from tests.ionmesh.conftest import START, ManualClock
 
 PEPPER = "p" * 32
@@ -54,6 +54,24 @@ def verify(database: Database, user: User, code: str, clock: ManualClock) -> boo
 def on(database: Database, user: User) -> bool:
     with database.read() as session:
         return second_factor.enabled(session, user.user_id)
+
+
+def test_the_longest_address_fits_the_audit_log(stocked: Database, clock: ManualClock) -> None:
+    with stocked.write() as session:
+        user = users.create(
+            session,
+            1,
+            email="o" * 64 + "@" + "a" * 185 + ".com",
+            name="",
+            role=Role.OWNER,
+            password="a long password",
+            actor="test",
+            now=START,
+        )
+    enrolled(stocked, user, clock)
+    with stocked.read() as session:
+        (entry,) = audit.entries(session, 1, action="second_factor_on", offset=0, limit=1)[0]
+    assert (entry.actor, entry.subject) == ("user 1", "user 1")
 
 
 def test_it_is_on_once_the_first_code_was_right(stocked: Database, user: User, clock: ManualClock) -> None:

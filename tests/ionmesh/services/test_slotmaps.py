@@ -9,6 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy.exc import OperationalError
 
 from ionmesh.db import Database
 from ionmesh.errors import (
@@ -209,6 +210,29 @@ def test_statuses(remsim: FakeRemsimServer) -> None:
     remsim.raw_answer = (500, b"")
     with pytest.raises(RemsimServerRefused):
         server.delete(1, 2)
+
+
+@pytest.mark.parametrize("call", ["read", "write"])
+def test_while_the_database_is_away_maps_wait_for_it(
+    stocked: Database,
+    remsim: FakeRemsimServer,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    call: str,
+) -> None:
+    def away(_database: Database) -> None:
+        raise OperationalError("SELECT 1", None, Exception("server closed the connection"))
+
+    add_bank(stocked, 2, url=remsim.url)
+    reconciler = reconcile(stocked)
+    with caplog.at_level(logging.DEBUG, "ionmesh.reconcile"):
+        with monkeypatch.context() as patch:
+            patch.setattr(Database, call, away)
+            assert [reconciler.run(), reconciler.run()] == [False, False]
+        assert {record.levelname for record in caplog.records[:1]} == {"WARNING"}
+        caplog.clear()
+        assert reconciler.run()
+    assert {record.levelname for record in caplog.records} == {"INFO"}
 
 
 def test_a_silent_server_times_out() -> None:

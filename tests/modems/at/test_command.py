@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modems.at.command import changes_echo, check_command, dials, digits, quote, redact
+from modems.at.command import changes_echo, check_command, dials, quote, redact
 
 
 @pytest.mark.parametrize("text", ['a"b', "a\rAT+CFUN=0", "a\nb", "a\x1ab", "a\x1bb", "a\x00", "ü", "\\22"])
@@ -31,13 +31,6 @@ def test_a_quoted_value_is_one_string_constant(text: str) -> None:
 def test_only_one_at_line_is_a_command(command: str) -> None:
     with pytest.raises(ValueError, match="AT line"):
         check_command(command)
-
-
-def test_digits_takes_a_pin_and_nothing_else() -> None:
-    assert digits("1234", shortest=4, longest=8) == "1234"
-    for text in ("123", "123456789", "12a4", "１２３４", "12 4", ""):
-        with pytest.raises(ValueError, match="decimal digits"):
-            digits(text, shortest=4, longest=8)
 
 
 @pytest.mark.parametrize(

@@ -26,13 +26,10 @@ def test_whole_and_byte_by_byte_and_five_in_one(stream: bytes, lines: list[str])
     assert LineFramer().feed(stream * 5) == lines * 5
 
 
-def test_an_unfinished_line_waits_for_its_end_and_reset_forgets_it() -> None:
+def test_an_unfinished_line_waits_for_its_end() -> None:
     framer = LineFramer()
     assert framer.feed(b"+CSQ: 2") == []
     assert framer.feed(b"0,99\r") == ["+CSQ: 20,99"]
-    framer.feed(b"half a li")
-    framer.reset()
-    assert framer.feed(b"OK\r\n") == ["OK"]
 
 
 def test_a_line_of_the_limit_passes_and_a_longer_one_is_dropped_and_counted() -> None:

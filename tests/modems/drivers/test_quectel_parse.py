@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modems.drivers import quectel_parse
-from modems.drivers.quectel_parse import ServingCell
 from modems.errors import ParseError
-from modems.facts import Cell, Signal, Technology, Temperature
+from modems.facts import Cell, Serving, Signal, Technology, Temperature
 
 T = Technology
 
@@ -19,8 +18,7 @@ SERVING_CELLS = [
         (
             '+QENG: "servingcell","NOCONN","LTE","FDD",222,01,4940206,427,1350,3,5,5,BFF,-93,-11,-61,11,7,50,-',  # noqa: E501 - verbatim
         ),
-        ServingCell(
-            "NOCONN",
+        Serving(
             (Cell(T.LTE, "22201", 0xBFF, 0x4940206, 427, 1350, "B3", 20.0),),
             (Signal(T.LTE, rssi_dbm=-61, rsrp_dbm=-93, rsrq_db=-11, sinr_db=11),),
         ),
@@ -28,8 +26,7 @@ SERVING_CELLS = [
     ),
     pytest.param(
         ('+QENG: "servingcell","NOCONN","LTE","FDD",222,01,1A2B303,187,1350,3,5,5,2D0D,-93,-12,-67,15,-',),
-        ServingCell(
-            "NOCONN",
+        Serving(
             (Cell(T.LTE, "22201", 0x2D0D, 0x1A2B303, 187, 1350, "B3", 20.0),),
             (Signal(T.LTE, rssi_dbm=-67, rsrp_dbm=-93, rsrq_db=-12, sinr_db=15),),
         ),
@@ -37,8 +34,7 @@ SERVING_CELLS = [
     ),
     pytest.param(
         ('+QENG: "servingcell","CONNECT","LTE","FDD",222,01,1A2B303,187,1350,3,3,3,2D0D,-100,-17,-62,-1,23',),
-        ServingCell(
-            "CONNECT",
+        Serving(
             (Cell(T.LTE, "22201", 0x2D0D, 0x1A2B303, 187, 1350, "B3", 10.0),),
             (Signal(T.LTE, rssi_dbm=-62, rsrp_dbm=-100, rsrq_db=-17, sinr_db=-1),),
         ),
@@ -50,8 +46,7 @@ SERVING_CELLS = [
             '+QENG: "LTE","FDD",222,01,328261F,280,275,1,4,4,BE3,-99,-14,-66,7,4,30,-',
             '+QENG: "NR5G-NSA",222,01,920,-96,18,-10,648768,78,10,1',
         ),
-        ServingCell(
-            "NOCONN",
+        Serving(
             (
                 Cell(T.LTE, "22201", 0xBE3, 0x328261F, 280, 275, "B1", 15.0),
                 Cell(T.NR_NSA, "22201", pci=920, arfcn=648768, band="n78", bandwidth_mhz=80.0),
@@ -69,8 +64,7 @@ SERVING_CELLS = [
             '+QENG: "LTE","FDD",460,00,328261F,280,275,1,4,4,BE3,-99,-14,-66,7,4,30,-',
             '+QENG: "NR5G-NSA",460,00,65535,-32768,-32768,-32768',
         ),
-        ServingCell(
-            "CONNECT",
+        Serving(
             (Cell(T.LTE, "46000", 0xBE3, 0x328261F, 280, 275, "B1", 15.0),),
             (Signal(T.LTE, rssi_dbm=-66, rsrp_dbm=-99, rsrq_db=-14, sinr_db=7),),
         ),
@@ -82,8 +76,7 @@ SERVING_CELLS = [
             '+QENG: "LTE","FDD",460,00,328261F,280,275,1,4,4,BE3,-99,-14,-66,7,4,30,-',
             '+QENG:"NR5G-NSA",460,00,702,-92,10,-7',
         ),
-        ServingCell(
-            "CONNECT",
+        Serving(
             (Cell(T.LTE, "46000", 0xBE3, 0x328261F, 280, 275, "B1", 15.0), Cell(T.NR_NSA, "46000", pci=702)),
             (
                 Signal(T.LTE, rssi_dbm=-66, rsrp_dbm=-99, rsrq_db=-14, sinr_db=7),
@@ -96,8 +89,7 @@ SERVING_CELLS = [
         (
             '+QENG: "servingcell","NOCONN","NR5G-SA","TDD", 460,11,1A2B3C4D5,702,2A1B,633984,78,12,-92,-7,10,1,-',  # noqa: E501 - verbatim
         ),
-        ServingCell(
-            "NOCONN",
+        Serving(
             (Cell(T.NR_SA, "46011", 0x2A1B, 0x1A2B3C4D5, 702, 633984, "n78", 100.0),),
             (Signal(T.NR_SA, rsrp_dbm=-92, rsrq_db=-7, sinr_db=10),),
         ),
@@ -107,26 +99,24 @@ SERVING_CELLS = [
         (
             '+QENG: "servingcell","NOCONN","NR5G-SA","TDD",460,11,1A2B3C4D5,702,2A1B,633984,78,100,-92,-7,10,1,40,1,2,3',  # noqa: E501 - verbatim
         ),
-        ServingCell(
-            "NOCONN",
+        Serving(
             (Cell(T.NR_SA, "46011", 0x2A1B, 0x1A2B3C4D5, 702, 633984, "n78", 100.0),),
             (Signal(T.NR_SA, rsrp_dbm=-92, rsrq_db=-7, sinr_db=10),),
         ),
         id="sa, UNISOC: MHz and three more fields",
     ),
-    pytest.param(('+QENG: "servingcell","SEARCH"',), ServingCell("SEARCH"), id="searching"),
-    pytest.param(('+QENG: "servingcell","NOCELL"',), ServingCell("NOCELL"), id="no cell"),
+    pytest.param(('+QENG: "servingcell","SEARCH"',), Serving(), id="searching"),
+    pytest.param(('+QENG: "servingcell","NOCELL"',), Serving(), id="no cell"),
     pytest.param(
         ('+QENG: "servingcell","LIMSRV","WCDMA",222,01,8A1B,C1D2E3F,10713,223,1,-84,-6,-,-,-,-,-',),
-        ServingCell("LIMSRV", (Cell(T.WCDMA, "22201", 0x8A1B, 0xC1D2E3F, arfcn=10713),)),
+        Serving((Cell(T.WCDMA, "22201", 0x8A1B, 0xC1D2E3F, arfcn=10713),)),
         id="limited service on WCDMA",
     ),
     pytest.param(
         (
             '+QENG: "servingcell","NOCONN","GSM",250,99,DC51,B919,26,50,-,-73,255,255,0,38,38,1,-,-,-,-,-,-,-,-,"-"',  # noqa: E501 - verbatim
         ),
-        ServingCell(
-            "NOCONN",
+        Serving(
             (Cell(T.GSM, "25099", 0xDC51, 0xB919, arfcn=50),),
             (Signal(T.GSM, rssi_dbm=-73),),
         ),
@@ -136,8 +126,7 @@ SERVING_CELLS = [
         (
             '+QENG: "servingcell","CONNECT","CAT-M","FDD",262,03,2FAA03,187,6200,20,3,3,2AFB,-105,-11,-76,10,-',  # noqa: E501 - verbatim
         ),
-        ServingCell(
-            "CONNECT",
+        Serving(
             (Cell(T.LTE_M, "26203", 0x2AFB, 0x2FAA03, 187, 6200, "B20", 10.0),),
             (Signal(T.LTE_M, rssi_dbm=-76, rsrp_dbm=-105, rsrq_db=-11, sinr_db=10),),
         ),
@@ -147,13 +136,8 @@ SERVING_CELLS = [
 
 
 @pytest.mark.parametrize(("lines", "expected"), SERVING_CELLS)
-def test_serving_cell(lines: tuple[str, ...], expected: ServingCell) -> None:
+def test_serving_cell(lines: tuple[str, ...], expected: Serving) -> None:
     assert quectel_parse.serving_cell(lines) == expected
-
-
-@pytest.mark.parametrize(("state", "serves"), [("LIMSRV", False), ("SEARCH", False), ("NOCONN", True)])
-def test_limited_service_is_no_service(state: str, serves: bool) -> None:
-    assert quectel_parse.serving_cell((f'+QENG: "servingcell","{state}"',)).serves is serves
 
 
 @pytest.mark.parametrize(

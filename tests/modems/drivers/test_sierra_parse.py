@@ -144,3 +144,32 @@ def test_any_status_reads(pairs: list[tuple[str, str]]) -> None:
     for reader in READERS:
         with contextlib.suppress(ParseError):
             reader(read)
+
+
+@pytest.mark.parametrize(
+    ("lines", "pci"),
+    [
+        ((), None),
+        (("!NRPCI: 512",), 512),
+        (("NR5G PCI: 38 (0x26)",), 38),
+        (("!NRPCI: 1008", "7"), 7),
+        (("NR5G PCI: ---",), None),
+        (("version 2.38",), None),
+    ],
+)
+def test_the_pci_of_the_nr_cell_in_any_wording(lines: tuple[str, ...], pci: int | None) -> None:
+    assert sierra_parse.nr_pci(lines) == pci
+
+
+@pytest.mark.parametrize(
+    ("lines", "pci"),
+    [
+        (("Serving: EARFCN MCC PCI", "1350 222 187"), 187),
+        (("Serving: EARFCN MCC PCI", "IntraFreq: EARFCN PCI", "1350 99"), None),
+        (("Serving: EARFCN MCC PCI",), None),
+        (("Serving: EARFCN MCC", "1350 222"), None),
+        (("Serving: EARFCN MCC PCI", "1350 222 504"), None),
+    ],
+)
+def test_the_pci_of_the_lte_cell_is_the_serving_row_s(lines: tuple[str, ...], pci: int | None) -> None:
+    assert sierra_parse.lte_pci(lines) == pci

@@ -40,5 +40,6 @@ async def stage(whole_stage: Stage) -> AsyncIterator[Stage]:
     """The stage; a test fails where a page complained on its console."""
     whole_stage.errors.clear()
     whole_stage.rpcd.staged = None
+    whole_stage.rpcd.told.clear()
     yield whole_stage
     assert whole_stage.errors == []

@@ -18,9 +18,10 @@ from playwright.async_api import (
 )
 
 from remsimd.observe.archive import Archive
+from remsimd.observe.eventlog import Entry, Severity
 from remsimd.observe.history import FILE_NAME
 from remsimd.observe.readings import Key, of_one
-from remsimd.observe.recorder import Batch, Minute
+from remsimd.observe.recorder import Batch, Happened, Minute
 from remsimd.observe.usage import Usage
 from simlab.lab import Lab
 from tests.openwrt.luci.bridge import serving
@@ -115,10 +116,26 @@ def record(folder: Path) -> None:
     archive.open()
     try:
         used = {"primary": Usage(812_000_000, 96_000_000), "secondary": Usage(6_100_000, 2_400_000)}
-        minutes = tuple(_minutes(DAYS * 24 * 60))
-        archive.write(Batch("a boot before", time.time() - 60, DAYS * 86400.0, minutes, used=used))
+        minutes, moves = tuple(_minutes(DAYS * 24 * 60)), tuple(_moves())
+        archive.write(Batch("a boot before", time.time() - 60, DAYS * 86400.0, minutes, moves, used=used))
     finally:
         archive.close()
+
+
+def _moves() -> Iterator[Happened]:
+    """The data left the primary link for twenty minutes and came back, on the last day."""
+    left_s, back_s = DAYS * 86400.0 - 9 * 3600, DAYS * 86400.0 - 9 * 3600 + 1200
+    for seq, mono_s, link, text in (
+        (
+            1,
+            left_s,
+            "secondary",
+            "primary -> secondary in 31 ms: primary is down: 3 rounds without an answer",
+        ),
+        (2, back_s, "primary", "secondary -> primary in 24 ms: primary is up and preferred"),
+    ):
+        wall_s = time.time() - DAYS * 86400.0 + mono_s
+        yield Happened(mono_s, Entry(seq, wall_s, "failover", Severity.WARNING, link, text))
 
 
 def _minutes(count: int) -> Iterator[Minute]:

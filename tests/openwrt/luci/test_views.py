@@ -1,19 +1,24 @@
 """The views in a real browser before a real daemon: what they show, and what comes of each button."""
 
+import asyncio
 import csv
 import io
 import json
 import re
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Locator, Page, expect
 
-from remsimd.config.model import GpioLine
+from remsimd import events as ev
+from remsimd.config.model import GpioLine, SimSource
 from tests.openwrt.luci.conftest import HOSTILE
 from tests.openwrt.luci.pages import views
-from tests.openwrt.luci.rpcd import DENIED
+from tests.openwrt.luci.rpcd import DENIED, OK, Answer
+from tests.openwrt.luci.scenes import status
 from tests.openwrt.luci.stage import DESKTOP, PHONE, Stage
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
@@ -23,6 +28,18 @@ POLLED_MS = 5000
 OF_THE_THEME = {"landmark-one-main", "page-has-heading-one", "region"}
 """What axe says about the page around a view."""
 MUX = GpioLine(name="sim1")
+
+
+LOOK_MS = 800
+"""A little longer than from one look at a wish to the next."""
+
+
+def _switching(to: SimSource) -> ev.Event:
+    return ev.SimSwitching("primary", to, "asked for")
+
+
+def _switched(source: SimSource, trouble: str = "") -> ev.Event:
+    return ev.SimSwitched("primary", source, not trouble, trouble or "asked for", 3.0)
 
 
 def dialog(page: Page) -> Locator:
@@ -96,6 +113,72 @@ async def test_a_switch_of_the_card_is_asked_for_shown_and_undone(stage: Stage) 
         await confirm(page, "Switch", "The modem uses the remote card.")
         assert (await stage.lab.remsimd.call("status"))["modems"]["primary"]["sim_source"] == "remote"
         assert await stage.lab.chip.get(MUX)
+
+
+LOCAL, REMOTE = SimSource.LOCAL, SimSource.REMOTE
+SWITCHES: dict[str, tuple[str, tuple[tuple[ev.Event, ...], ...], str]] = {
+    "to-local": (
+        "Local card",
+        ((), (_switching(LOCAL),), (_switching(LOCAL), _switched(LOCAL))),
+        "The modem uses its local card.",
+    ),
+    "to-local-while-it-leaves": (
+        "Local card",
+        (
+            (_switched(LOCAL), _switching(REMOTE)),
+            (_switched(LOCAL), _switching(LOCAL)),
+            (_switched(LOCAL),),
+        ),
+        "The modem uses its local card.",
+    ),
+    "to-remote": (
+        "Remote card",
+        ((_switched(LOCAL),), (_switched(LOCAL), _switching(REMOTE)), ()),
+        "The modem uses the remote card.",
+    ),
+    "to-remote-in-vain": (
+        "Remote card",
+        (
+            (_switched(LOCAL),),
+            (_switched(LOCAL), _switching(REMOTE)),
+            (_switched(LOCAL, "the modem reads no card"),),
+        ),
+        "The modem is still on its local card: the modem reads no card",
+    ),
+}
+"""What is pressed, what the daemon has journalled at each look after that, and how it must end."""
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+async def test_a_switch_is_done_when_the_journal_says_so_and_not_before(stage: Stage, name: str) -> None:
+    button, looks, outcome = SWITCHES[name]
+    asked, told = 0, status(*looks[0])
+
+    def look(_: dict[str, Any]) -> Answer:
+        nonlocal asked
+        asked += 1
+        return OK, told
+
+    async def looked_at() -> None:
+        """The page itself looks now and then, too: of three looks, one was judged by the dialogue."""
+        seen = asked
+        while asked < seen + 3:
+            await page.clock.run_for(LOOK_MS)
+
+    stage.rpcd.told["status"] = look
+    stage.rpcd.told["sim_use"] = lambda _: (OK, {"message": "primary: asked for"})
+    async with asyncio.timeout(20), stage.page("sim", clock=True) as page:
+        await page.get_by_role("button", name=button, exact=True).click()
+        await dialog(page).get_by_role("button", name="Switch").click()
+        await expect(dialog(page)).to_contain_text("primary: asked for")
+        for journalled in looks[:-1]:
+            told = status(*journalled)
+            await looked_at()
+            await expect(dialog(page).locator(".alert-message")).to_have_count(0)
+            await expect(dialog(page).locator(".spinning")).to_be_visible()
+        told = status(*looks[-1])
+        await looked_at()
+        await expect(dialog(page).locator(".alert-message")).to_have_text(outcome)
 
 
 async def test_the_card_is_tested_and_the_router_registers_anew(stage: Stage) -> None:
@@ -184,31 +267,32 @@ async def test_events_are_filtered_and_saved(stage: Stage) -> None:
         await expect(rows.first).to_contain_text("Nothing of that kind happened.")
 
 
-async def test_graphs_draw_what_is_measured_and_what_was_recorded(stage: Stage) -> None:
-    async with stage.page("graphs") as page:
-        await expect(page.locator("[data-metric=rsrp] canvas")).to_be_visible()
-        assert await page.locator("[data-metric=latency]").count() == 0, "nothing measures it live"
-        stage.rpcd.calls.clear()
-        for label in ("1 h", "24 h", "7 d", "30 d"):
-            await page.get_by_role("button", name=label, exact=True).click()
-            await expect(page.get_by_role("button", name=label, exact=True)).to_be_enabled()
-            await expect(page.locator("[data-metric=latency] canvas")).to_be_visible()
-            assert await drawn_pixels(page, "rsrp") > 300, label
-        assert stage.rpcd.calls.count(("remsim", "history")) >= 16
-        assert await page.locator("[data-metric=rsrp] .u-legend .u-series").count() == 3
-
-
-async def drawn_pixels(page: Page, metric: str) -> int:
-    """How many pixels of a chart have the first line's colour."""
-    script = """canvas => {
-        const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-        let count = 0;
-        for (let i = 0; i < data.length; i += 4)
-            if (data[i] == 0x1f && data[i + 1] == 0x77 && data[i + 2] == 0xb4 && data[i + 3] > 100) count++;
-        return count;
-    }"""
-    count: int = await page.locator(f"[data-metric={metric}] canvas").evaluate(script)
-    return count
+async def test_events_are_filtered_by_alert_also_from_the_address(stage: Stage) -> None:
+    texts = ("weak fires: remsim_x is 1", "hot fires: remsim_y is 9", "weak is over: remsim_x is 0")
+    entries = [
+        {
+            "seq": number,
+            "wall_s": time.time(),
+            "kind": "alert",
+            "severity": "warning",
+            "subject": "primary",
+            "text": text,
+        }
+        for number, text in enumerate(texts)
+    ]
+    other = {**entries[0], "kind": "part", "text": "weak fires: no alert"}
+    stage.rpcd.told["events"] = lambda _: (OK, {"result": [*entries, other]})
+    async with stage.page("events", query="#alert=weak") as page:
+        rows = page.locator(".remsimd-events tr.tr:not(.table-titles)")
+        await expect(rows).to_have_count(2)
+        await expect(rows.first).to_contain_text("weak is over")
+        await page.get_by_label("Alert").select_option("hot")
+        await expect(rows).to_have_count(1)
+        await page.get_by_label("Alert").select_option("")
+        await expect(rows).to_have_count(4)
+    async with stage.page("events", query="#alert=gone") as page:
+        await expect(page.get_by_label("Alert")).to_have_value("gone")
+        await expect(page.locator(".remsimd-events")).to_contain_text("Nothing of that kind happened.")
 
 
 async def test_who_may_only_read_presses_nothing_and_is_refused_behind_it(stage: Stage) -> None:
@@ -230,10 +314,10 @@ async def test_a_daemon_that_is_away_is_said_and_comes_back(stage: Stage, tmp_pa
         try:
             stage.rpcd.socket = tmp_path / "nothing.sock"
             await page.clock.run_for(POLLED_MS)
-            await expect(page.get_by_text("remsimd does not answer")).to_be_visible()
+            await expect(page.get_by_text("does not run or does not answer")).to_be_visible()
             await expect(page.locator(".remsimd-old .remsimd-summary")).to_contain_text("Data uses")
         finally:
             stage.rpcd.socket = there
         await page.clock.run_for(POLLED_MS)
-        await expect(page.get_by_text("remsimd does not answer")).to_have_count(0)
+        await expect(page.get_by_text("does not run or does not answer")).to_have_count(0)
         await expect(page.locator(".remsimd-live:not(.remsimd-old)")).to_be_visible()

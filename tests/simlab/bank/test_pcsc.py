@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from remsimd.assignment import Assignment, Endpoint
-from remsimd.events import RsproState
+from remsimd.rspro.events import RsproState
 from remsimd.sim.frontend import SlotStatus
 from remsimd.sim.frontends.vpcd import VpcdFrontend
 from remsimd.sim.reader import read_numbers

@@ -10,7 +10,7 @@ import pytest
 from simlab.bank.cards import generate
 from simlab.bank.usim import Usim
 from simlab.modems.remote_sim import RemoteSim
-from simlab.modems.sim import SimFailure
+from simlab.modems.sim import Authentication, SimFailure, SynchronisationFailure
 
 CARD = generate(1, seed=8)[0]
 
@@ -77,6 +77,32 @@ async def test_a_card_that_refuses_is_a_failure(path: Path, answer: str) -> None
     ):
         with pytest.raises(SimFailure):
             await sim.read_iccid()
+
+
+AUTHENTICATE = "0088008122" + "10" + "11" * 16 + "10" + "22" * 16
+AUTS = "0e" + "33" * 14
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        ("db" + "08" + "44" * 8 + "10" + "55" * 16 + "10" + "66" * 16 + "08" + "77" * 8, Authentication(
+            res=b"\x44" * 8, ck=b"\x55" * 16, ik=b"\x66" * 16
+        )),
+        ("dc" + AUTS, SynchronisationFailure(b"\x33" * 14)),
+    ],
+)  # fmt: skip
+async def test_both_answers_to_a_challenge_are_understood(path: Path, answer: str, outcome: object) -> None:
+    answers = {AUTHENTICATE: f"R-APDU: {answer}9000"}
+    async with frontend(path, "SET_ATR: 3b00", answers=answers) as _, RemoteSim(path) as sim:
+        assert await sim.authenticate(b"\x11" * 16, b"\x22" * 16) == outcome
+
+
+async def test_another_answer_to_a_challenge_is_a_failure(path: Path) -> None:
+    answers = {AUTHENTICATE: f"R-APDU: dd{AUTS}9000"}
+    async with frontend(path, "SET_ATR: 3b00", answers=answers) as _, RemoteSim(path) as sim:
+        with pytest.raises(SimFailure, match="neither success nor resynchronisation"):
+            await sim.authenticate(b"\x11" * 16, b"\x22" * 16)
 
 
 async def test_a_late_answer_is_not_taken_for_the_next_one(path: Path) -> None:

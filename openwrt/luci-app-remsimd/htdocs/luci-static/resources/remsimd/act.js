@@ -30,17 +30,24 @@ function waiting(text) {
 	return E('p', { 'class': 'spinning', 'role': 'status' }, [ text ]);
 }
 
-/* Ask for the status until `done` says it holds; `tell` hears each one before that and says whether to go on. */
-async function follow(done, within_s, tell) {
-	const end_ms = Date.now() + within_s * 1000;
+/*
+ * Ask for the status until the wish is done or has failed; `tell` hears each one before that and says
+ * whether to go on. How it ended is [ tone, text ].
+ */
+async function follow(wish, tell) {
+	const end_ms = Date.now() + wish.within_s * 1000;
 	let watched = true;
 
 	while (watched && Date.now() < end_ms) {
 		try {
 			const status = await api.status();
 
-			if (done(status))
-				return true;
+			if (wish.done(status))
+				return [ 'success', wish.finished ];
+
+			const failure = wish.failed?.(status);
+			if (failure)
+				return [ 'error', failure ];
 			watched = tell(status);
 		}
 		catch (error) {
@@ -50,7 +57,7 @@ async function follow(done, within_s, tell) {
 		}
 		await later();
 	}
-	return false;
+	return [ 'warning', _('It is not finished yet; the timeline will tell what became of it.') ];
 }
 
 /*
@@ -58,6 +65,7 @@ async function follow(done, within_s, tell) {
  *
  * wish.run       gives the promise of the daemon's answer, {message: text}
  * wish.done      tells from a status whether it is finished; without it the answer is the end
+ * wish.failed    the text of why it ended otherwise, null while that is not so
  * wish.progress  a line about a status while it is not
  * wish.within_s  how long that may take
  */
@@ -74,16 +82,14 @@ async function carryOut(wish) {
 		}
 		dom.content(shown, [ line(answer.message), waiting(_('Waiting…')) ]);
 
-		const well = await follow(wish.done, wish.within_s, status => {
+		const [ tone, text ] = await follow(wish, status => {
 			dom.content(shown, [ line(answer.message), waiting(wish.progress(status)) ]);
 			return shown.isConnected;
 		});
 
 		dom.content(shown, [
 			line(answer.message),
-			E('p', { 'class': 'alert-message ' + (well ? 'success' : 'warning') }, [
-				well ? wish.finished : _('It is not finished yet; the timeline will tell what became of it.')
-			])
+			E('p', { 'class': `alert-message ${tone}` }, [ text ])
 		]);
 	}
 	catch (error) {
@@ -92,10 +98,11 @@ async function carryOut(wish) {
 }
 
 return baseclass.extend({
-	/* Say what will happen (`wish.what`, a line each), and do it when that is confirmed. */
+	/* Say what will happen (`wish.what`, a line each, then `wish.fields`), and do it when that is confirmed. */
 	ask(wish) {
 		ui.showModal(wish.title, [
 			...wish.what.map(line),
+			...(wish.fields ?? []),
 			E('div', { 'class': 'right' }, [
 				E('button', { 'type': 'button', 'class': 'btn cbi-button', 'click': ui.hideModal }, [ _('Cancel') ]), ' ',
 				page.button(wish.confirm, wish.kind ?? 'action', () => carryOut(wish))

@@ -6,6 +6,8 @@
 
 /* Each thing a person can ask of the daemon, in words: what it will do, and when it is done. */
 
+const MUTES = [ [ 60, _('1 hour') ], [ 240, _('4 hours') ], [ 1440, _('1 day') ], [ 10080, _('1 week') ] ];
+
 function carries(status, modem) {
 	return status.active_link == modem;
 }
@@ -21,13 +23,22 @@ return baseclass.extend({
 		if (carries(status, modem))
 			what.push(_('It carries the data now: connections through it are interrupted.'));
 
+		const source = local ? 'local' : 'remote';
+		let moving = false;
+
 		act.ask({
 			title: local ? _('Use the local card') : _('Use the remote card'),
 			what: what,
 			confirm: _('Switch'),
 			run: () => api.simUse(modem, local ? 'local' : 'auto'),
-			done: now => now.modems[modem]?.sim_source == (local ? 'local' : 'remote')
-				&& now.modems[modem].sim_switching_to == null,
+			done: now => now.modems[modem].sim_source == source && now.modems[modem].sim_switching_to == null,
+			/* A move that was seen and ended elsewhere has failed; the daemon says why, and tries again later. */
+			failed: now => {
+				const { sim_switching_to, sim_cause } = now.modems[modem], ended = moving && sim_switching_to == null;
+
+				moving = sim_switching_to == source;
+				return ended ? _('The modem is still %s: %s').format(show.card(now.modems[modem]), sim_cause) : null;
+			},
 			progress: now => `${modem}: ${show.card(now.modems[modem])}; ${now.rspro.detail || now.rspro.state}`,
 			finished: local ? _('The modem uses its local card.') : _('The modem uses the remote card.'),
 			within_s: 60
@@ -108,6 +119,32 @@ return baseclass.extend({
 			finished: _('Registered.'),
 			within_s: 30
 		});
+	},
+
+	acknowledge(each) {
+		act.ask({
+			title: _('Acknowledge the alert'),
+			what: [ _('%s for %s goes on being watched and shown, but its webhook is not told again until it is over.').format(each.alert, each.subject) ],
+			confirm: _('Acknowledge'),
+			run: () => api.acknowledge(each.alert, each.subject)
+		});
+	},
+
+	mute(alert) {
+		const span = E('select', { 'class': 'cbi-input-select', 'aria-label': _('For how long') },
+			MUTES.map(([ minutes, label ]) => E('option', { 'value': minutes }, [ label ])));
+
+		act.ask({
+			title: _('Mute the alert'),
+			what: [ _('The webhook of %s hears nothing for so long, whatever it fires for. The timeline tells it all the same.').format(alert) ],
+			fields: [ E('p', {}, [ span ]) ],
+			confirm: _('Mute'),
+			run: () => api.mute(alert, Number(span.value))
+		});
+	},
+
+	unmute(alert) {
+		act.run({ title: _('Unmute the alert'), run: () => api.mute(alert, 0) });
 	},
 
 	test() {

@@ -4,17 +4,19 @@
 
 /*
  * The daemon's ubus object: one function for each question or wish, with the names and parameters
- * of the control socket's methods. Each gives a promise that fails with the daemon's own words, or
- * with `unreachable` set on the error where no daemon answers.
+ * of the control socket's methods. Each gives a promise that fails with the daemon's own words
+ * (`refused` is set), or with `unreachable` set on the error where no daemon answers.
  */
 
 const OBJECT = 'remsim';
+
+const METHOD_NOT_FOUND = 3;
 
 /* ubus: not found, timeout, connection lost; uhttpd: no such object. */
 const UNREACHABLE = [ 4, 7, 10, -32000 ];
 
 function unreachable() {
-	const error = new Error(_('remsimd does not answer. Is it enabled in the settings, and started?'));
+	const error = new Error(_('remsimd does not run or does not answer. Enable it under General in the settings, then start it in System, Startup.'));
 
 	error.unreachable = true;
 	return error;
@@ -35,7 +37,9 @@ function answered(answer) {
 	if (answer?.refused == null)
 		return answer;
 	if (answer.error)
-		throw new Error(answer.error);
+		throw Object.assign(new Error(answer.error), { refused: true });
+	if (answer.refused == METHOD_NOT_FOUND)
+		throw new Error(_('remsimd is older than these pages and does not know this question. Install remsimd and luci-app-remsimd of one version, then reload the page.'));
 	throw UNREACHABLE.includes(answer.refused) ? unreachable() : new Error(rpc.getStatusText(answer.refused));
 }
 
@@ -57,13 +61,14 @@ function list(answer) {
 }
 
 const askEvents = method('events', [ 'after', 'last', 'kind' ]);
+const askAlerts = method('alerts_list');
 const askSeries = method('history_series');
 const askRecorded = method('history_events', [ 'range_s', 'kind', 'severity', 'subject', 'last' ]);
 
 return baseclass.extend({
 	status: method('status'),
 	explain: method('failover_explain'),
-	history: method('history', [ 'metric', 'range_s' ]),
+	history: method('history', [ 'metric', 'range_s', 'points' ]),
 	usage: method('history_usage'),
 	test: method('test'),
 	configCheck: method('config_check', [ 'text' ]),
@@ -73,8 +78,14 @@ return baseclass.extend({
 	simUse: method('sim_use', [ 'modem', 'mode' ]),
 	simTest: method('sim_test'),
 	modemReset: method('modem_reset', [ 'modem' ]),
+	acknowledge: method('alerts_acknowledge', [ 'alert', 'subject' ]),
+	mute: method('alerts_mute', [ 'alert', 'minutes' ]),
 	modemAt: method('modem_at', [ 'modem', 'command' ]),
 	ionmeshRegister: method('ionmesh_register'),
+
+	alerts() {
+		return askAlerts().then(list);
+	},
 
 	events(last) {
 		return askEvents(undefined, last).then(list);
@@ -82,6 +93,15 @@ return baseclass.extend({
 
 	series() {
 		return askSeries().then(list);
+	},
+
+	/* When the data moved to another link: since the start, and as it was recorded. */
+	moves(last) {
+		return askEvents(undefined, last, 'failover').then(list);
+	},
+
+	recordedMoves(range_s, last) {
+		return askRecorded(range_s, 'failover', undefined, undefined, last).then(list);
 	},
 
 	recordedEvents(range_s, last) {

@@ -53,6 +53,29 @@ function ticks(_plot, splits) {
 	});
 }
 
+/* A dashed line with a point on top at each moment. */
+function mark(plot, moments, stroke) {
+	const { ctx } = plot, { top, height } = plot.bbox, size = 4 * window.devicePixelRatio;
+
+	ctx.save();
+	ctx.strokeStyle = ctx.fillStyle = stroke;
+	ctx.setLineDash([ size, size ]);
+	for (const s of moments) {
+		const x = Math.round(plot.valToPos(s, 'x', true));
+
+		ctx.beginPath();
+		ctx.moveTo(x, top);
+		ctx.lineTo(x, top + height);
+		ctx.stroke();
+		ctx.beginPath();
+		ctx.moveTo(x - size, top);
+		ctx.lineTo(x + size, top);
+		ctx.lineTo(x, top + 1.5 * size);
+		ctx.fill();
+	}
+	ctx.restore();
+}
+
 function colour(node, name, otherwise) {
 	return getComputedStyle(node).getPropertyValue(name).trim() || otherwise;
 }
@@ -64,8 +87,8 @@ return baseclass.extend({
 	aligned: aligned,
 
 	/*
-	 * A chart of `subjects` in `node`; its `show(columns, from_s, to_s)` draws values on an axis
-	 * between two times. The line of a subject is not joined over gaps.
+	 * A chart of `subjects` in `node`; its `show(columns, from_s, to_s, marks)` draws values on an
+	 * axis between two times, with a mark at some moments. The line of a subject is not joined over gaps.
 	 */
 	make(node, subjects, unit, digits) {
 		const text = colour(node, '--text-color-medium', '#767676');
@@ -80,7 +103,7 @@ return baseclass.extend({
 			value: (_plot, value) => value == null ? '–' : `${value.toFixed(digits)} ${unit}`
 		}));
 		const width = () => Math.max(200, node.clientWidth);
-		let span = [ 0, 1 ];
+		let span = [ 0, 1 ], marks = [];
 
 		dom.content(node, []);
 		const plot = new window.uPlot({
@@ -88,13 +111,15 @@ return baseclass.extend({
 			cursor: { y: false, drag: { x: false, y: false } },
 			scales: { x: { range: () => span } },
 			series: [ { label: _('Time'), value: (_plot, s) => s == null ? '–' : new Date(s * 1000).toLocaleString() }, ...series ],
+			hooks: { draw: [ plot => mark(plot, marks, colour(node, '--remsimd-warn', '#8a6100')) ] },
 			axes: [ { ...axis, values: ticks }, { ...axis, size: 56 } ]
 		}, [ [], ...subjects.map(() => []) ], node);
 
 		new ResizeObserver(() => plot.setSize({ width: width(), height: HEIGHT })).observe(node);
 		return {
-			show(columns, from_s, to_s) {
+			show(columns, from_s, to_s, moments) {
 				span = [ from_s, to_s ];
+				marks = moments;
 				plot.setData(columns);
 			}
 		};

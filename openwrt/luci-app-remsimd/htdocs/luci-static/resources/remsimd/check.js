@@ -14,7 +14,7 @@ const PROGRAM = '/usr/bin/remsimd';
 const DRAFT = '/tmp/remsimd-settings';
 
 /* A mistake as the program prints it: section.option = 'value': problem (line 7) */
-const PRINTED = /^ {2}((@?\w+(?:\[\d+\])?)(?:\.(\w+))?(?: = (?:'[^']*'|"[^"]*"))?: .*)$/;
+const PRINTED = /^ {2}((@?\w+(?:\[\d+\])?)(?:\.(\w+))?(?: = (?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"))?: .*)$/;
 
 const LINE = / \(line \d+\)$/;
 

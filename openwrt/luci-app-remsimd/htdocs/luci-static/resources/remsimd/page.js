@@ -18,13 +18,36 @@ function style() {
 	return loading;
 }
 
+/* What a daemon of another version leaves out is met as a property of nothing. */
+function drawn(draw, answer) {
+	try {
+		return draw(answer);
+	}
+	catch (error) {
+		if (!(error instanceof TypeError))
+			throw error;
+		console.warn(error);
+		throw new Error(_('remsimd %s answers in a way that these pages do not know. Install remsimd and luci-app-remsimd of one version, then reload the page.')
+			.format([ answer ].flat()[0]?.version ?? ''));
+	}
+}
+
 /* A redraw would take a pressed button or a field in use from under the user's hands. */
 function inUse(node) {
 	return node.querySelector(':active, input:focus, select:focus, textarea:focus') != null;
 }
 
+/* Where a daemon that does not run is enabled and started. */
+function ways() {
+	return E('div', { 'class': 'remsimd-actions' }, [
+		E('a', { 'class': 'btn cbi-button', 'href': L.url('admin/services/remsimd/settings') }, [ _('Settings') ]),
+		E('a', { 'class': 'btn cbi-button', 'href': L.url('admin/system/startup') }, [ _('Startup') ])
+	]);
+}
+
 return baseclass.extend({
 	style: style,
+	drawn: drawn,
 
 	/* The heading of a view. */
 	title(name, description) {
@@ -47,18 +70,19 @@ return baseclass.extend({
 
 	/*
 	 * An element that shows `draw(await ask())` and does so again every `seconds`. Where asking
-	 * fails it says why and keeps what was known, marked as old.
+	 * fails it says why and keeps what was known, marked as old; so it does with an answer that
+	 * has not the shape these pages know.
 	 */
 	live(seconds, ask, draw) {
 		const told = E('div'), shown = E('div', { 'class': 'remsimd-live' });
 		const refresh = () => ask().then(answer => {
+			if (!inUse(shown))
+				dom.content(shown, drawn(draw, answer));
 			dom.content(told, []);
 			shown.classList.remove('remsimd-old');
-			if (!inUse(shown))
-				dom.content(shown, draw(answer));
-		}, error => {
+		}).catch(error => {
 			shown.classList.add('remsimd-old');
-			dom.content(told, [ E('div', { 'class': 'alert-message warning' }, [ error.message ]) ]);
+			dom.content(told, [ E('div', { 'class': 'alert-message warning' }, [ error.message, error.unreachable ? ways() : '' ]) ]);
 		});
 
 		const node = E('div', {}, [ told, shown ]);

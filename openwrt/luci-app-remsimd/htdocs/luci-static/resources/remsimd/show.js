@@ -28,10 +28,12 @@ function duration(seconds) {
 	return _('%d d %d h').format(Math.floor(s / 86400), Math.floor(s % 86400 / 3600));
 }
 
+function mark(tone) {
+	return E('span', { 'class': 'remsimd-mark', 'aria-hidden': 'true' }, [ MARKS[tone] ]);
+}
+
 function badge(text, tone) {
-	return E('span', { 'class': 'remsimd-badge remsimd-' + tone }, [
-		E('span', { 'class': 'remsimd-mark', 'aria-hidden': 'true' }, [ MARKS[tone] ]), text
-	]);
+	return E('span', { 'class': 'remsimd-badge remsimd-' + tone }, [ mark(tone), text ]);
 }
 
 function text(value) {
@@ -44,6 +46,7 @@ function unit(value, name, digits) {
 
 return baseclass.extend({
 	duration: duration,
+	mark: mark,
 	badge: badge,
 	text: text,
 	unit: unit,

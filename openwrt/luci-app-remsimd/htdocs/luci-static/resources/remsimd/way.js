@@ -10,6 +10,7 @@
 const SVG = 'http://www.w3.org/2000/svg';
 const ROW = 104;		/* from one modem to the next */
 const BOX = 74;			/* height of a box */
+const LOST = [ 'unreachable', 'refused', 'no-slot' ];	/* IonMesh gives no card then */
 
 function svg(name, attributes, children) {
 	const node = document.createElementNS(SVG, name);
@@ -45,8 +46,8 @@ function narrow(modems) {
 }
 
 /* Text that is too long for its box ends in dots; the whole of it is the box's tooltip. */
-function fitting(text, width) {
-	const letters = Math.floor((width - 20) / 6.4);
+function fitting(text, width, letter) {
+	const letters = Math.floor((width - 20) / letter);
 
 	return text.length > letters ? text.slice(0, letters - 1) + '…' : text;
 }
@@ -54,7 +55,7 @@ function fitting(text, width) {
 function box(at, kind, lines) {
 	const texts = lines.map((line, n) => svg('text', {
 		'x': at.x + 11, 'y': at.y + 22 + n * 19, 'class': n ? 'remsimd-note' : 'remsimd-name'
-	}, [ fitting(line ?? '', at.w) ]));
+	}, [ fitting(line ?? '', at.w, n ? 6.4 : 7.7) ]));
 
 	return svg('g', {}, [
 		svg('title', {}, [ lines.filter(line => line).join('\n') ]),
@@ -118,13 +119,13 @@ function networkLines(modem) {
 /* One modem with its network; the card's way to it is whole only while the modem is on the bank's card. */
 function modemParts(place, status, name, n, join) {
 	const modem = status.modems[name], at = place.modem(n), there = place.network(n);
-	const onBank = modem.sim_source == 'remote', active = status.active_link == name;
+	const onBank = modem.sim_source == 'remote' && modem.port != null, active = status.active_link == name;
 	const parts = [];
 
 	if (onBank || modem.role == 'primary')
 		parts.push(join(place.daemon, at, onBank ? 'remsimd-card' : 'remsimd-idle'));
 	parts.push(across(at, there, active ? 'remsimd-data' : 'remsimd-idle'));
-	parts.push(box(at, onBank ? 'remsimd-card' : modem.port == null ? 'remsimd-gone' : '', modemLines(name, modem)));
+	parts.push(box(at, modem.port == null ? 'remsimd-broken' : onBank ? 'remsimd-card' : '', modemLines(name, modem)));
 	parts.push(box(there, active ? 'remsimd-data' : '', networkLines(modem)));
 	if (active)
 		parts.push(svg('text', {
@@ -142,8 +143,10 @@ function picture(status, place, upright) {
 	const join = upright ? down : across;
 	const names = Object.keys(status.modems);
 	const onBank = names.some(name => status.modems[name].sim_source == 'remote');
-	const registered = status.ionmesh.state == 'registered';
-	const lines = [ join(place.bank, place.daemon, onBank ? 'remsimd-card' : 'remsimd-idle') ];
+	const registered = status.ionmesh.state == 'registered', lost = LOST.includes(status.ionmesh.state);
+	const broken = onBank && status.rspro.state != 'operational';
+	const bank = broken ? 'remsimd-broken' : onBank ? 'remsimd-card' : '';
+	const lines = [ join(place.bank, place.daemon, bank || 'remsimd-idle') ];
 
 	if (status.ionmesh.state != 'off')
 		lines.push(upright
@@ -157,8 +160,8 @@ function picture(status, place, upright) {
 		svg('title', {}, [ _('The way of the card and of the data') ]),
 		svg('desc', {}, [ told(status) ]),
 		...lines,
-		box(place.bank, onBank ? 'remsimd-card' : '', bankLines(status)),
-		box(place.ionmesh, '', [ 'IonMesh', status.ionmesh.state, registered ? _('gives this router its card') : status.ionmesh.detail ]),
+		box(place.bank, bank, bankLines(status)),
+		box(place.ionmesh, lost ? 'remsimd-broken' : '', [ 'IonMesh', status.ionmesh.state, registered ? _('gives this router its card') : status.ionmesh.detail ]),
 		box(place.daemon, onBank ? 'remsimd-card' : '', daemonLines(status)),
 		...names.flatMap((name, n) => modemParts(place, status, name, n, join))
 	]);

@@ -18,7 +18,13 @@ const SPANS = [
 	[ 7 * 86400, _('last 7 d') ],
 	[ 30 * 86400, _('last 30 d') ]
 ];
-const RECORDED = 5000;
+const RECORDED = 2000;	/* half of what ubus carries, when each is a long one */
+
+/* The alert that an entry is about. */
+const ALERT = /^(\S+) (?:fires|is over): /;
+
+/* An alert whose history was asked for, by the address of the page. */
+const ASKED = /^#alert=(.+)$/;
 
 const QUOTED = /[",\n\r]/;
 const FORMULA = /^[=+\-@\t\r]/;	/* a spreadsheet would run it */
@@ -52,6 +58,10 @@ function save(name, type, content) {
 	window.setTimeout(() => URL.revokeObjectURL(url), 1000);
 }
 
+function alertOf(entry) {
+	return entry.kind == 'alert' ? ALERT.exec(entry.text)?.[1] ?? null : null;
+}
+
 function choice(label, pairs, changed) {
 	return E('select', { 'class': 'cbi-input-select', 'aria-label': label, 'change': changed },
 		pairs.map(([ value, text ]) => E('option', { 'value': value }, [ text ])));
@@ -68,6 +78,7 @@ return view.extend({
 			SEVERITIES.indexOf(entry.severity) >= atLeast
 			&& (!this.kind.value || entry.kind == this.kind.value)
 			&& (!this.subject.value || entry.subject == this.subject.value)
+			&& (!this.alert.value || alertOf(entry) == this.alert.value)
 			&& `${entry.kind} ${entry.subject} ${entry.text}`.toLowerCase().includes(words));
 	},
 
@@ -75,19 +86,22 @@ return view.extend({
 	offer(select, every, names) {
 		const all = [ ...new Set(names) ].sort(), chosen = select.value;
 
+		if (chosen && !all.includes(chosen))
+			all.push(chosen);
 		if ([ ...select.options ].slice(1).map(option => option.value).join() == all.join())
 			return;
 		dom.content(select, [ E('option', { 'value': '' }, [ every ]),
 			...all.map(name => E('option', { 'value': name }, [ name ])) ]);
-		select.value = all.includes(chosen) ? chosen : '';
+		select.value = chosen;
 	},
 
 	draw() {
-		const found = this.matching();
+		const found = this.matching(), older = this.span.value != '0' && this.entries.length == RECORDED;
 
 		this.offer(this.kind, _('every kind'), this.entries.map(entry => entry.kind));
 		this.offer(this.subject, _('everyone'), this.entries.map(entry => entry.subject));
-		dom.content(this.count, [ found.length > SHOWN
+		this.offer(this.alert, _('every alert'), this.entries.map(alertOf).filter(name => name));
+		dom.content(this.count, [ older ? _('of the newest %d: ').format(RECORDED) : '', found.length > SHOWN
 			? _('the newest %d of %d').format(SHOWN, found.length) : _('%d events').format(found.length) ]);
 		dom.content(this.shown, [ show.table([ _('Time'), _('Severity'), _('Kind'), _('Who'), _('What') ],
 			found.slice(-SHOWN).reverse().map(entry => [
@@ -110,7 +124,7 @@ return view.extend({
 	},
 
 	render() {
-		const redraw = () => this.draw();
+		const redraw = () => this.draw(), asked = decodeURIComponent(ASKED.exec(location.hash)?.[1] ?? '');
 
 		this.told = E('div');
 		this.count = E('span', { 'class': 'remsimd-quiet', 'role': 'status' });
@@ -119,6 +133,8 @@ return view.extend({
 		this.severity = choice(_('Severity'), [ [ 'info', _('every severity') ], [ 'warning', _('warning and worse') ], [ 'error', _('error and worse') ] ], redraw);
 		this.kind = choice(_('Kind'), [ [ '', _('every kind') ] ], redraw);
 		this.subject = choice(_('Who'), [ [ '', _('everyone') ] ], redraw);
+		this.alert = choice(_('Alert'), [ [ '', _('every alert') ], ...(asked ? [ [ asked, asked ] ] : []) ], redraw);
+		this.alert.value = asked;
 		this.span = choice(_('Time'), SPANS, () => this.refresh());
 
 		poll.add(() => this.refresh(), EVERY_S);
@@ -126,7 +142,7 @@ return view.extend({
 			...page.title(_('Events'), _('What happened, newest first.')),
 			this.told,
 			E('div', { 'class': 'remsimd-filter' }, [
-				this.span, this.severity, this.kind, this.subject, this.words, this.count,
+				this.span, this.severity, this.kind, this.subject, this.alert, this.words, this.count,
 				E('button', { 'type': 'button', 'class': 'btn cbi-button', 'click': () => save('remsim-events.csv', 'text/csv', csv(this.matching())) }, [ _('Save as CSV') ]),
 				E('button', { 'type': 'button', 'class': 'btn cbi-button', 'click': () => save('remsim-events.json', 'application/json', json(this.matching())) }, [ _('Save as JSON') ])
 			]),

@@ -6,16 +6,21 @@
 'require remsimd.api as api';
 'require remsimd.chart as chart';
 'require remsimd.page as page';
+'require remsimd.show as show';
 
+const MOVES = 200, MOVES_TOLD = 3;
 const LIVE_EVERY_S = 2, LIVE_KEPT_S = 600, RECORDED_EVERY_S = 60;
 
-/* Range in seconds, 0 for live; the daemon picks the step that reaches back so far. */
+/*
+ * Range in seconds, 0 for live, and about how many points of each line: steps of a minute, 5 minutes,
+ * an hour and 3 hours, so that the daemon reads little and answers with far less than ubus carries.
+ */
 const RANGES = [
 	[ 0, _('live') ],
-	[ 3600, _('1 h') ],
-	[ 86400, _('24 h') ],
-	[ 7 * 86400, _('7 d') ],
-	[ 30 * 86400, _('30 d') ]
+	[ 3600, _('1 h'), 60 ],
+	[ 86400, _('24 h'), 288 ],
+	[ 7 * 86400, _('7 d'), 168 ],
+	[ 30 * 86400, _('30 d'), 240 ]
 ];
 
 /* Recorded metric, title, unit, digits, factor, and the fact that shows it live where there is one. */
@@ -33,15 +38,26 @@ const CHARTS = [
 	{ metric: 'tx_rate', title: _('Sent'), unit: 'kB/s', digits: 1, factor: 1e-3 }
 ];
 
+/* The moves among the entries about failover; the first choice of a link is told as an info. */
+function movesIn(entries) {
+	return entries.filter(entry => entry.severity != 'info').map(entry => ({ s: entry.wall_s, text: entry.text }));
+}
+
 return view.extend({
 	range_s: 0,
+	moves: [],
 	facts: [],		/* [ s, { modem: facts } ] of the last minutes */
 
 	/* One chart a metric that has values; those drawn before are taken again. */
 	draw(courses, gap_s, span_s) {
 		const now_s = Date.now() / 1000;
+		const shown = this.moves.filter(({ s }) => s > now_s - span_s);
 		const drawn = CHARTS.filter(each => courses[each.metric]);
 
+		dom.content(this.moved, shown.length ? [
+			E('span', { 'class': 'remsimd-moved', 'aria-hidden': 'true' }, [ '▾' ]), ' ', _('The data moved:'), ' ',
+			shown.slice(-MOVES_TOLD).reverse().map(({ s, text }) => `${show.when(s)} ${text}`).join('; ')
+		] : []);
 		dom.content(this.shown, drawn.length ? [] : [ E('em', {}, [ _('Nothing was recorded in that time yet.') ]) ]);
 		for (const each of drawn) {
 			const subjects = Object.keys(courses[each.metric]);
@@ -58,7 +74,7 @@ return view.extend({
 			}
 			this.shown.appendChild(this.charts[key].node);
 			this.charts[key].plot.show(chart.aligned(subjects.map(subject => courses[each.metric][subject]), gap_s),
-				now_s - span_s, now_s);
+				now_s - span_s, now_s, shown.map(({ s }) => s));
 		}
 	},
 
@@ -66,6 +82,7 @@ return view.extend({
 		const status = await api.status();
 		const courses = {};
 
+		this.moves = movesIn(await api.moves(MOVES));
 		this.facts.push([ status.now_s, Object.fromEntries(
 			Object.entries(status.modems).map(([ name, modem ]) => [ name, modem.facts ])) ]);
 		this.facts = this.facts.filter(([ s ]) => s > status.now_s - LIVE_KEPT_S);
@@ -80,22 +97,26 @@ return view.extend({
 			this.draw(courses, 5 * LIVE_EVERY_S, LIVE_KEPT_S);
 	},
 
+	/* One question after the other: all answers at once would be more than ubusd keeps for one client. */
 	async drawRecorded() {
 		const range_s = this.range_s, courses = {};
+		const points = RANGES.find(range => range[0] == range_s)[2];
 		let step_s = RECORDED_EVERY_S;
 
 		const recorded = new Set((await api.series()).map(series => series.metric));
 
-		await Promise.all(CHARTS.filter(each => recorded.has(each.metric)).map(async ({ metric, factor }) => {
-			const found = await api.history(metric, range_s);
+		this.moves = movesIn(await api.recordedMoves(range_s, MOVES));
+		for (const { metric, factor } of CHARTS.filter(each => recorded.has(each.metric))) {
+			const found = await api.history(metric, range_s, points);
 
 			step_s = found.step_s;
 			for (const [ subject, rows ] of Object.entries(found.subjects))
 				(courses[metric] = courses[metric] ?? {})[subject] =
 					rows.map(([ begin_s, , , average ]) => [ begin_s, average * (factor ?? 1) ]);
-		}));
-		if (range_s == this.range_s)
-			this.draw(courses, 3 * step_s, range_s);
+			if (range_s != this.range_s)
+				return;
+		}
+		this.draw(courses, 3 * step_s, range_s);
 	},
 
 	refresh() {
@@ -119,6 +140,7 @@ return view.extend({
 	render() {
 		this.charts = {};
 		this.told = E('div');
+		this.moved = E('p', { 'class': 'remsimd-quiet' });
 		this.shown = E('div', { 'class': 'remsimd-charts' });
 		this.ranges = E('div', { 'class': 'remsimd-ranges', 'role': 'group', 'aria-label': _('Time') },
 			RANGES.map(([ range_s, label ]) => E('button', {
@@ -129,8 +151,8 @@ return view.extend({
 		poll.add(() => this.range_s == 0 ? this.refresh() : null, LIVE_EVERY_S);
 		poll.add(() => this.range_s != 0 ? this.refresh() : null, RECORDED_EVERY_S);
 		return E('div', {}, [
-			...page.title(_('Graphs'), _('Signal, latency and traffic; a gap is a time without values.')),
-			this.ranges, this.told, this.shown
+			...page.title(_('Graphs'), _('Signal, latency and traffic. A gap is a time without values, a dashed mark a moment at which the data moved to another link.')),
+			this.ranges, this.told, this.moved, this.shown
 		]);
 	},
 

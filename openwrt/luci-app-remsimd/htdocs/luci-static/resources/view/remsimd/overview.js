@@ -1,9 +1,11 @@
 'use strict';
 'require view';
 'require remsimd.actions as actions';
+'require remsimd.alerts as alerts';
 'require remsimd.api as api';
 'require remsimd.page as page';
 'require remsimd.show as show';
+'require remsimd.verdict as verdict';
 'require remsimd.way as way';
 
 const EVERY_S = 3;
@@ -30,7 +32,8 @@ function legend() {
 	return E('div', { 'class': 'remsimd-legend' }, [
 		E('span', { 'class': 'remsimd-card' }, [ _('the remote card’s way') ]),
 		E('span', { 'class': 'remsimd-data' }, [ _('the data’s way') ]),
-		E('span', { 'class': 'remsimd-idle' }, [ _('there, not in use') ])
+		E('span', { 'class': 'remsimd-idle' }, [ _('there, not in use') ]),
+		E('span', { 'class': 'remsimd-broken' }, [ _('lost') ])
 	]);
 }
 
@@ -97,15 +100,18 @@ function modem(status, name) {
 	]);
 }
 
-function draw(status) {
+function draw([ status, alerting ]) {
 	return [
 		...show.troubles(status),
+		verdict.draw(verdict.of(status, alerts.firing(alerting.listing))),
+		...alerts.draw(alerting),
 		summary(status),
 		way.draw(status),
 		legend(),
 		E('div', { 'class': 'remsimd-modems' }, Object.keys(status.modems).map(name => modem(status, name))),
 		links(status),
 		remote(status),
+		E('button', { 'type': 'button', 'class': 'btn cbi-button', 'click': () => actions.test() }, [ _('Check everything') ]),
 		E('p', { 'class': 'remsimd-quiet' }, [ _('remsimd %s, running for %s').format(status.version, show.duration(status.uptime_s)) ])
 	];
 }
@@ -114,8 +120,7 @@ return view.extend({
 	async render() {
 		return E('div', {}, [
 			...page.title(_('Remote SIM'), _('Which card is where and why, and how the router reaches the network.')),
-			await page.live(EVERY_S, api.status, draw),
-			E('button', { 'type': 'button', 'class': 'btn cbi-button', 'click': () => actions.test() }, [ _('Check everything') ])
+			await page.live(EVERY_S, () => Promise.all([ api.status(), alerts.ask() ]), draw)
 		]);
 	},
 

@@ -67,7 +67,7 @@ const DEPENDS = {
 };
 
 const TRUE = [ '1', 'yes', 'on', 'true', 'enabled' ];
-const NUMBER = { integer: /^[0-9]{1,9}$/, decimal: /^-?[0-9]{1,9}(\.[0-9]{1,9})?$/ };
+const NUMBER = { integer: /^([0-9]+)$/, decimal: /^-?([0-9]+)(?:\.[0-9]{1,9})?$/ };
 
 function modemNames() {
 	return uci.sections(PACKAGE, 'modem').map(section => section['.name']);
@@ -91,14 +91,21 @@ function judge(about, value) {
 	if (value == null || value === '')
 		return about.required ? _('must be set; allowed: %s').format(about.allowed) : true;
 
-	const pattern = NUMBER[about.kind];
-	if (pattern && !(pattern.test(value) && Number(value) >= about.low && Number(value) <= about.high))
+	const number = NUMBER[about.kind]?.exec(value);
+	if (number === null || number?.[1].length > about.digits || Number(value) < about.low || Number(value) > about.high)
 		return _('allowed: %s').format(about.allowed);
 	return true;
 }
 
 function helped(about) {
 	return about.allowed ? `${about.help} ${_('Allowed: %s.').format(about.allowed)}` : about.help;
+}
+
+/* A word in the file that is not allowed: it is shown and refused, instead of being replaced unseen. */
+function offerStored(option, type, about) {
+	for (const stored of new Set(uci.sections(PACKAGE, type).map(section => section[about.name])))
+		if (stored != null && !about.choices.includes(stored))
+			option.value(stored, _('%s (not allowed)').format(stored));
 }
 
 function addOption(section, type, about) {
@@ -119,6 +126,8 @@ function addOption(section, type, about) {
 	for (const value of about.choices ?? OFFERED[`${type}.${about.name}`]?.() ?? [])
 		if (value != about.default || !about.choices)
 			option.value(value, value);
+	if (about.kind == 'choice')
+		offerStored(option, type, about);
 	option.placeholder = about.default ?? null;
 	option.password = about.kind == 'secret';
 	option.validate = (section_id, value) => judge(about, value);

@@ -1,18 +1,19 @@
-"""What operators note about clients: free text, and tags for finding and grouping them.
+"""Tags, by which operators find and group clients.
 
-Both are of the client's active profile and go over to its next one.
+They are of the client's active profile and go over to its next one.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Text, cast, func, select, true
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
+from ionmesh.db import add_rows
 from ionmesh.errors import InvalidRequest
 from ionmesh.models import ProfileStatus, ServiceProfile
 from ionmesh.services import audit, clients
@@ -20,21 +21,7 @@ from ionmesh.services import audit, clients
 TAGS_MAX = 32
 
 
-def set_note(
-    session: Session, tenant_id: int, client_id: str, text: str | None, actor: str, now: datetime
-) -> ServiceProfile:
-    """Replace the note of a client, at most 1024 characters; None takes it away. Raises NotFound."""
-    return clients.change(session, tenant_id, client_id, {"notes": text or None}, actor, now)
-
-
-def set_tags(
-    session: Session, tenant_id: int, client_id: str, tags: Sequence[str], actor: str, now: datetime
-) -> ServiceProfile:
-    """Replace the tags of a client. Raises NotFound; InvalidRequest for more than TAGS_MAX."""
-    return clients.change(session, tenant_id, client_id, {"tags": _tidy(tags)}, actor, now)
-
-
-def change_tags(
+def change(
     session: Session,
     tenant_id: int,
     client_ids: Collection[str],
@@ -48,26 +35,20 @@ def change_tags(
 
     Returns how many clients changed. Raises InvalidRequest when one would have more than TAGS_MAX.
     """
-    profiles = session.scalars(
-        select(ServiceProfile).where(
-            ServiceProfile.tenant_id == tenant_id,
-            ServiceProfile.client_id.in_(client_ids),
-            ServiceProfile.status == ProfileStatus.ACTIVE,
-        )
-    ).all()
     entries = []
-    for profile in profiles:
-        tags = _tidy([*(tag for tag in profile.tags if tag not in remove), *add])
+    for profile in clients.find_many(session, tenant_id, client_ids):
+        tags = list(dict.fromkeys([*(tag for tag in profile.tags if tag not in remove), *add]))
+        if len(tags) > TAGS_MAX:
+            raise InvalidRequest("too_many_tags", f"a client has at most {TAGS_MAX} tags")
         if tags != profile.tags:
             profile.tags = tags
             details = {"changed": ["tags"]}
             entries.append(audit.Entry(tenant_id, actor, "client_changed", profile.client_id, details))
-    for model, rows in audit.rows(session, entries, now):
-        session.add_all(model(**row) for row in rows)
+    add_rows(session, audit.rows(session, entries, now))
     return len(entries)
 
 
-def tags(session: Session, tenant_id: int) -> dict[str, int]:
+def in_use(session: Session, tenant_id: int) -> dict[str, int]:
     """Return the tags in use by name, and how many active clients have each."""
     rows = session.scalars(
         select(ServiceProfile.tags).where(
@@ -85,10 +66,3 @@ def tagged(session: Session, tag: str) -> ColumnElement[bool]:
         return cast(ServiceProfile.tags, JSONB).contains([tag])
     each = func.json_each(ServiceProfile.tags).table_valued("value")
     return select(true()).select_from(each).where(each.c.value == tag).exists()
-
-
-def _tidy(tags: Sequence[str]) -> list[str]:
-    tidy = list(dict.fromkeys(tags))
-    if len(tidy) > TAGS_MAX:
-        raise InvalidRequest("too_many_tags", f"a client has at most {TAGS_MAX} tags")
-    return tidy
