@@ -24,6 +24,8 @@ DEFAULT_WI = 10
 
 
 class State(Enum):
+    """What the card does, as the firmware's state machine has it."""
+
     OFF = "off"
     """No supply, no clock, or RST low."""
     HEADER = "header"

@@ -4,11 +4,9 @@ import asyncio
 from dataclasses import dataclass
 
 from simlab.cardem import NULL, CardemBoard
-from simlab.modems.sim import Authentication, SimFailure, SynchronisationFailure
+from simlab.modems.sim import SimFailure
+from simlab.modems.sim_stack import SimStack
 
-USIM_AID = bytes.fromhex("a0000000871002")
-MF, EF_ICCID, EF_IMSI = bytes.fromhex("3f00"), bytes.fromhex("2fe2"), bytes.fromhex("6f07")
-MORE_SW1 = (0x61, 0x9F)
 ATR_DELAY_S = 0.01
 """400 to 40000 clock cycles pass before the ATR (ISO 7816-3 6.2.1), at 4 MHz."""
 OFF_S = 0.05
@@ -29,10 +27,11 @@ class Answer:
 
     @property
     def raw(self) -> bytes:
+        """Data, SW1, SW2."""
         return self.data + self.status_word.to_bytes(2, "big")
 
 
-class ModemSlot:
+class ModemSlot(SimStack):
     """Drives the contacts of `board` and talks to whatever card it emulates.
 
     A command that runs during a reset ends with CardReset; one that gets no octet in time, or
@@ -40,6 +39,7 @@ class ModemSlot:
     """
 
     def __init__(self, board: CardemBoard, *, timeout_s: float = OCTET_TIMEOUT_S) -> None:
+        super().__init__()
         self._board = board
         self._timeout_s = timeout_s
         self._line: asyncio.Queue[int | None] = asyncio.Queue()
@@ -96,54 +96,8 @@ class ModemSlot:
             else:
                 raise SimFailure(f"{procedure:02x} is no procedure byte of instruction {instruction:02x}")
 
-    # What modems ask a card
-
-    async def read_iccid(self) -> str:
-        """EF.ICCID: 18 to 20 digits; raises SimFailure."""
-        await self._select(MF)
-        await self._select(EF_ICCID)
-        return _digits(await self.command(b"\x00\xb0\x00\x00\x0a"))
-
-    async def read_imsi(self) -> str:
-        """EF.IMSI of the USIM: 6 to 15 digits; raises SimFailure."""
-        await self._select_usim()
-        await self._select(EF_IMSI)
-        content = await self.command(b"\x00\xb0\x00\x00\x09")
-        return _digits(content[1 : 1 + content[0]])[1:]
-
-    async def authenticate(self, rand: bytes, autn: bytes) -> Authentication | SynchronisationFailure:
-        """AUTHENTICATE in 3G context (TS 31.102 7.1.2.1); SimFailure where the card refuses."""
-        await self._select_usim()
-        data = bytes((len(rand),)) + rand + bytes((len(autn),)) + autn
-        answer = await self.command(bytes((0x00, 0x88, 0x00, 0x81, len(data))) + data)
-        values, position = [], 1
-        while position < len(answer):
-            end = position + 1 + answer[position]
-            values.append(answer[position + 1 : end])
-            position = end
-        if answer[0] == 0xDC:
-            return SynchronisationFailure(values[0])
-        return Authentication(*values[:3])
-
-    async def command(self, tpdu: bytes) -> bytes:
-        """A command with the GET RESPONSE or the right length it needs: its data, ended by 9000."""
-        answer = await self.transmit(tpdu)
-        if answer.status_word >> 8 == 0x6C:
-            answer = await self.transmit(tpdu[:4] + bytes((answer.status_word & 0xFF,)))
-        data = answer.data
-        while answer.status_word >> 8 in MORE_SW1:
-            fetch = tpdu[:1] + b"\xc0\x00\x00" + bytes((answer.status_word & 0xFF,))
-            answer = await self.transmit(fetch)
-            data += answer.data
-        if answer.status_word != 0x9000:
-            raise SimFailure(f"{tpdu[:5].hex(' ')} was answered with {answer.status_word:04x}")
-        return data
-
-    async def _select(self, fid: bytes) -> None:
-        await self.command(b"\x00\xa4\x00\x04\x02" + fid)
-
-    async def _select_usim(self) -> None:
-        await self.command(b"\x00\xa4\x04\x04" + bytes((len(USIM_AID),)) + USIM_AID)
+    async def _exchange(self, tpdu: bytes) -> bytes:
+        return (await self.transmit(tpdu)).raw
 
     # The I/O line
 
@@ -191,8 +145,3 @@ class ModemSlot:
         finally:
             self._reading = False
         return octets
-
-
-def _digits(content: bytes) -> str:
-    """BCD with the first digit in the low nibble, up to the filling F (TS 102 221 13.2)."""
-    return "".join(f"{octet & 0x0F:x}{octet >> 4:x}" for octet in content).partition("f")[0]

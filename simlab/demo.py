@@ -3,60 +3,31 @@
 import argparse
 import asyncio
 import contextlib
+import io
 import os
 import shutil
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
+from rich.markup import escape
 
 from remsimd.config.model import GpioLine
 from simlab.lab import Lab, namespaces_possible
 from simlab.links import LabError
 from simlab.modems.state import ModemState
 from simlab.process import ProgramError
+from simlab.stage import ENDINGS, Interrupt, StageError, claimed, new_folder, single_keys, sweep
+from simlab.story import Story
 
 SIM_LINE = GpioLine(name="sim1")
-PREFIX = "remsim-demo"
-
-
-class Story:
-    """Prints what happened when, in aligned columns."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._started_s = time.monotonic()
-
-    def title(self, text: str) -> None:
-        """A heading over the next lines."""
-        self._console.print(f"\n[bold]{text}[/bold]", highlight=False)
-
-    def tell(self, who: str, text: str, *, mark: str = "[green]✓[/green]") -> None:
-        """One thing that happened and was checked."""
-        at_s = time.monotonic() - self._started_s
-        self._console.print(
-            f"  [dim]{at_s:5.1f} s[/dim] {mark} [cyan]{who:<10}[/cyan] {text}",
-            highlight=False,
-            soft_wrap=True,
-        )
-
-    def fault(self, who: str, text: str) -> None:
-        """Something the demo breaks on purpose."""
-        self.tell(who, text, mark="[yellow]![/yellow]")
-
-    def note(self, text: str = "") -> None:
-        """A line that is not an event."""
-        self._console.print(text, highlight=False, soft_wrap=True)
 
 
 async def start(lab: Lab, story: Story) -> None:
     """From nothing to a registered router."""
-    story.title("A router starts")
     host = lab.host
     story.tell("bank", f"{len(lab.cards)} cards in slots 1-{len(lab.cards)}, server and bankd at {host}")
     story.tell("ionmesh", f"orchestrator at {lab.ionmesh_url}, tenant demo, one API key")
@@ -132,7 +103,7 @@ async def fail_over(lab: Lab, story: Story) -> None:
     way = (
         "default route moved to wwan1"
         if lab.world is not None
-        else "decision to use the secondary (no root: not carried out)"
+        else "decision to use the secondary (on loopback: not carried out)"
     )
     if lab.world is not None:
         check(await lab.default_route() == "wwan1", "the kernel does not route over wwan1")
@@ -182,12 +153,8 @@ def try_out(lab: Lab, story: Story, metrics_url: str) -> None:
     story.note(f"  tail -f {lab.folder / 'remsimd.log'}")
 
 
-async def watch(lab: Lab, story: Story) -> None:
+async def watch(lab: Lab, story: Story, interrupt: Interrupt) -> None:
     """Print the timeline until Ctrl-C; single keys break and mend things."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
     keys: dict[str, tuple[str, Callable[[], None]]] = {
         "s": ("primary loses its signal", lambda: lab.primary.set_state(ModemState.NO_SIGNAL)),
         "g": ("primary is unplugged", lambda: lab.primary.set_state(ModemState.GONE)),
@@ -195,50 +162,40 @@ async def watch(lab: Lab, story: Story) -> None:
         "x": ("secondary loses its signal", lambda: lab.secondary.set_state(ModemState.NO_SIGNAL)),
         "y": ("secondary is well again", lambda: lab.secondary.set_state(ModemState.REGISTERED)),
     }
-    with single_keys() as descriptor:
+    loop = asyncio.get_running_loop()
+    with single_keys() as descriptor, interrupt.awaiting():
         if descriptor is not None:
-            story.note(
-                "\n  keys: " + ", ".join(f"[bold]{key}[/bold] {text}" for key, (text, _) in keys.items())
-            )
+            story.note("\n  keys:")
+            for key, (text, _) in keys.items():
+                story.note(f"    [bold]{key}[/bold]  {text}")
             loop.add_reader(descriptor, press, descriptor, keys, story)
         story.note("  Ctrl-C ends the demo\n")
         seen = await last_seq(lab)
-        while not stop.is_set() and lab.router.running:
+        while not interrupt.asked.is_set() and lab.router.running:
             with contextlib.suppress(OSError, LabError):
                 for entry in await lab.remsimd.call("events", after=seen):
                     seen = entry["seq"]
-                    story.tell(entry["subject"], entry["text"], mark="[dim]·[/dim]")
+                    story.tell(entry["subject"], escape(entry["text"]), mark="[dim]·[/dim]")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(0.2):
-                    await stop.wait()
+                    await interrupt.asked.wait()
         if descriptor is not None:
             loop.remove_reader(descriptor)
 
 
 def press(descriptor: int, keys: dict[str, tuple[str, Callable[[], None]]], story: Story) -> None:
     """Serve one key."""
-    action = keys.get(os.read(descriptor, 1).decode(errors="replace"))
+    try:
+        pressed = os.read(descriptor, 1)
+    except OSError:  # the terminal was closed
+        pressed = b""
+    if not pressed:
+        asyncio.get_running_loop().remove_reader(descriptor)
+        return
+    action = keys.get(pressed.decode(errors="replace"))
     if action is not None:
         story.fault("you", action[0])
         action[1]()
-
-
-@contextlib.contextmanager
-def single_keys() -> Any:
-    """The terminal's descriptor with keys delivered at once; None where there is no terminal."""
-    if not sys.stdin.isatty():
-        yield None
-        return
-    import termios
-    import tty
-
-    descriptor = sys.stdin.fileno()
-    before = termios.tcgetattr(descriptor)
-    tty.setcbreak(descriptor)
-    try:
-        yield descriptor
-    finally:
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
 
 
 def check(holds: bool, otherwise: str) -> None:
@@ -273,53 +230,98 @@ async def last_seq(lab: Lab) -> int:
     return int(entries[-1]["seq"]) if entries else 0
 
 
-async def play(folder: Path, console: Console, *, once: bool, loopback: bool) -> None:
-    """The whole demo. Raises LabError or ProgramError with the reason when it is not as it should be."""
-    namespaces = namespaces_possible() and not loopback
-    where = (
-        "in network namespaces" if namespaces else "on loopback (as root: real routes in network namespaces)"
-    )
-    console.print(
-        f"[bold]remsimd demo[/bold]: one router, two modems, a SIM bank and IonMesh, emulated {where}"
-    )
-    story = Story(console)
-    async with Lab.create(folder, namespaces=namespaces, prefix=PREFIX) as lab:
-        await start(lab, story)
-        await get_card(lab, story)
-        await fail_over(lab, story)
-        if not once:
-            port = lab.metrics_port
-            if lab.world is not None:
-                port = await lab.world.forward(0, lab.metrics_port)
-            try_out(lab, story, f"http://127.0.0.1:{port}/metrics")
-            await watch(lab, story)
-        await end(lab, story)
+async def opened(
+    stack: contextlib.AsyncExitStack, folder: Path, story: Story, prefix: str, *, loopback: bool
+) -> Lab:
+    """A lab in network namespaces, or on loopback where those are not to be had."""
+    refused = "asked for" if loopback else "as root: real routes in network namespaces"
+    if namespaces_possible() and not loopback:
+        try:
+            lab = await stack.enter_async_context(Lab.create(folder, namespaces=True, prefix=prefix))
+        except LabError as error:
+            refused = escape(f"no network namespaces here: {error}")
+        else:
+            story.tell("lab", "router and servers in network namespaces, two carriers between them")
+            return lab
+    lab = await stack.enter_async_context(Lab.create(folder, namespaces=False))
+    story.tell("lab", f"everything on loopback, routes are only decided ({refused})")
+    return lab
+
+
+async def play(folder: Path, prefix: str, *, once: bool, loopback: bool) -> int:
+    """The whole demo, to its exit status. Raises LabError or ProgramError where the story is not true."""
+    interrupt = Interrupt()
+    interrupt.listen()
+    story = Story(lambda: interrupt(signal.SIGPIPE))
+    story.note("[bold]remsimd demo[/bold]: one router, two modems, a SIM bank and IonMesh, all emulated")
+    try:
+        async with contextlib.AsyncExitStack() as stack:
+            story.title("A router starts")
+            lab = await opened(stack, folder, story, prefix, loopback=loopback)
+            await start(lab, story)
+            await get_card(lab, story)
+            await fail_over(lab, story)
+            if not once:
+                port = lab.metrics_port
+                if lab.world is not None:
+                    port = await lab.world.forward(0, lab.metrics_port)
+                try_out(lab, story, f"http://127.0.0.1:{port}/metrics")
+                await watch(lab, story, interrupt)
+            await end(lab, story)
+    except (asyncio.CancelledError, LabError, ProgramError):
+        # Not swallowed: the process ends with this task. And a signal from the keyboard goes to the
+        # programs too, whose end may be noticed first.
+        if not interrupt.asked.is_set():
+            raise
+        return interrupt.status
+    return 0
 
 
 def main() -> None:
     """Parse the command line, play, and leave an exit status."""
-    parser = argparse.ArgumentParser(prog="scripts/demo", description=__doc__)
-    parser.add_argument(
-        "--once", action="store_true", help="end after the story: exit 0, or 1 with the reason"
+    parser = argparse.ArgumentParser(
+        prog="scripts/demo",
+        description=f"{__doc__} Then everything stays up for you to play with.",
+        epilog="Exit status: 0 when the story was as it should be, 1 with the reason when it was not, "
+        "128 and the number of the signal when one came before its end.",
     )
+    parser.add_argument("--once", action="store_true", help="end after the story")
     parser.add_argument("--loopback", action="store_true", help="no network namespaces, even as root")
     parser.add_argument("--keep", action="store_true", help="keep logs, configuration and databases")
     arguments = parser.parse_args()
-    console = Console()
-    folder = Path(tempfile.mkdtemp(prefix="remsim-demo-"))
-    status = 0
+    for number in ENDINGS:
+        signal.signal(number, signal.default_int_handler)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal may have no check mark
     try:
-        asyncio.run(play(folder, console, once=arguments.once, loopback=arguments.loopback))
-    except (LabError, ProgramError, AssertionError) as error:
-        console.print(f"\n[red]the demo failed:[/red] {error}", highlight=False)
-        status = 1
+        with claimed() as prefix:
+            status = perform(prefix, keep=arguments.keep, once=arguments.once, loopback=arguments.loopback)
+    except StageError as error:
+        parser.error(str(error))
     except KeyboardInterrupt:
-        status = 130
-    if status == 1 or arguments.keep:
-        console.print(f"logs: {folder}", highlight=False)
-    else:
-        shutil.rmtree(folder, ignore_errors=True)
+        status = 128 + signal.SIGINT
     sys.exit(status)
+
+
+def perform(prefix: str, *, keep: bool, once: bool, loopback: bool) -> int:
+    """Play in a folder of its own, which stays when something is to be read there; the exit status."""
+    folder = new_folder()
+    status = 1
+    try:
+        try:
+            status = asyncio.run(play(folder, prefix, once=once, loopback=loopback))
+        finally:
+            sweep(prefix)
+    except (LabError, ProgramError) as error:
+        print(f"\nthe demo failed: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        status = 128 + signal.SIGINT
+    finally:
+        if status == 1 or keep:
+            print(f"logs: {folder}", file=sys.stderr)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+    return status
 
 
 if __name__ == "__main__":

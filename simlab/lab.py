@@ -9,7 +9,7 @@ only decides which link it would use.
 import asyncio
 import contextlib
 import json
-import os
+import socket
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
@@ -22,15 +22,14 @@ from simlab.bank.cards import CardData, as_json, generate
 from simlab.config import router_config
 from simlab.control import POLL_S, RemsimdControl
 from simlab.gpio import MemoryChip, served
-from simlab.links import World
+from simlab.links import PROBE_ADDRESSES, SERVICE_ADDRESS, World
 from simlab.modems.emulator import EmulatedModem, load_script
 from simlab.modems.remote_sim import RemoteSim
 from simlab.modems.sim import Authentication, LocalSim, ModemSim, SimFailure
 from simlab.modems.state import Timing
+from simlab.namespaces import obstacle
 from simlab.process import Program, run_once
 
-PROBES = ("198.18.0.53", "198.18.0.54")
-SERVICE = "198.18.0.1"
 BANK_ID = 1
 CARD_COUNT = 8
 MODEM_TIMING = Timing(
@@ -150,7 +149,7 @@ class Lab:
     @property
     def host(self) -> str:
         """The address of every server, as the router sees it."""
-        return "127.0.0.1" if self.world is None else SERVICE
+        return "127.0.0.1" if self.world is None else SERVICE_ADDRESS
 
     @property
     def control_socket(self) -> Path:
@@ -305,7 +304,7 @@ class Lab:
             self.folder,
             ionmesh_url=self.ionmesh_url,
             metrics_port=self._ports.metrics,
-            probes=PROBES,
+            probes=PROBE_ADDRESSES,
             data=self.world is not None,
             settings=self.settings,
         )
@@ -314,20 +313,18 @@ class Lab:
         """The device that the router's data leaves through, as its kernel decides."""
         if self.world is None:
             return ""
-        route = await run_once(self.inside(["ip", "-json", "route", "get", PROBES[0]]))
+        route = await run_once(self.inside(["ip", "-json", "route", "get", PROBE_ADDRESSES[0]]))
         device: str = json.loads(route)[0]["dev"]
         return device
 
 
 def namespaces_possible() -> bool:
     """Whether a lab here can have network namespaces."""
-    return os.geteuid() == 0 and any((Path(d) / "ip").exists() for d in ("/usr/sbin", "/sbin", "/usr/bin"))
+    return obstacle() is None
 
 
 def free_port() -> int:
     """A TCP port of loopback that nobody uses at the moment."""
-    import socket
-
     with contextlib.closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -10,37 +10,28 @@ and the permission to make namespaces are needed.
 
 import asyncio
 import contextlib
-import ctypes
-import os
 import shutil
 import socket
-import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
+from simlab.namespaces import NETNS_FOLDER, inside, obstacle
 from simlab.tun import Conditions, TunDevice, Wire
-
-T = TypeVar("T")
 
 SERVICE_ADDRESS = "198.18.0.1"
 PROBE_ADDRESSES = ("198.18.0.53", "198.18.0.54")
-# 198.18.0.0/15 is set aside for benchmarks of network devices (RFC 2544): it is never routed.
+"""Of 198.18.0.0/15, which is set aside for benchmarks of network devices (RFC 2544) and never routed."""
 
 LAN_ADDRESS, LAN_HOST, LAN_NET = "192.168.77.1", "192.168.77.2", "192.168.77.0/24"
-_MASQUERADE = """
-table ip lab {
-    chain leaving {
+_MASQUERADE = f"""
+table ip lab {{
+    chain leaving {{
         type nat hook postrouting priority srcnat;
-        oifname != "lan0" ip saddr 192.168.77.0/24 masquerade
-    }
-}
+        oifname != "lan0" ip saddr {LAN_NET} masquerade
+    }}
+}}
 """
-
-_CLONE_NEWNET = 0x40000000
-_NETNS_FOLDER = Path("/run/netns")
-_TUN = Path("/dev/net/tun")
 
 
 class LabError(Exception):
@@ -81,30 +72,6 @@ async def _run(*argv: str, stdin: str = "") -> None:
         raise LabError(f"{' '.join(argv)}: {err.decode(errors='replace').strip()}")
 
 
-def inside(namespace: str, make: Callable[[], T]) -> T:
-    """Call `make` in a namespace from a thread that ends afterwards; what it raises is raised here.
-
-    Only the network is the namespace's: /sys still shows the caller's devices.
-    """
-    result: list[T] = []
-    failure: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            with (_NETNS_FOLDER / namespace).open("rb") as handle:
-                _enter(handle.fileno())
-            result.append(make())
-        except BaseException as error:  # noqa: BLE001 - carried over to the calling thread as it is
-            failure.append(error)
-
-    thread = threading.Thread(target=work, name=f"in-{namespace}")
-    thread.start()
-    thread.join()
-    if failure:
-        raise failure[0]
-    return result[0]
-
-
 @dataclass(slots=True)
 class _Plugged:
     """A link whose device is there."""
@@ -135,7 +102,8 @@ class World:
 
         Raises LabError when namespaces cannot be made here.
         """
-        _refuse_without_rights()
+        if (reason := obstacle()) is not None:
+            raise LabError(reason)
         world = cls(prefix, tuple(lab_link(name, number) for number, name in enumerate(names)))
         await world._delete()
         try:
@@ -316,7 +284,7 @@ class World:
 
     async def _delete(self) -> None:
         for namespace in (self.router, self.world, self.lan):
-            if (_NETNS_FOLDER / namespace).exists():
+            if (NETNS_FOLDER / namespace).exists():
                 await ip("netns", "del", namespace)
 
 
@@ -326,23 +294,3 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         await writer.drain()
     if writer.can_write_eof():
         writer.write_eof()
-
-
-def _enter(fd: int) -> None:
-    """Move the calling thread into the network namespace open as `fd`."""
-    if hasattr(os, "setns"):
-        os.setns(fd, _CLONE_NEWNET)
-        return
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.setns(fd, _CLONE_NEWNET) != 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
-
-
-def _refuse_without_rights() -> None:
-    if os.geteuid() != 0:
-        raise LabError("network namespaces need root")
-    if shutil.which("ip") is None:
-        raise LabError("network namespaces need the ip command (package iproute2)")
-    if not _TUN.exists():
-        raise LabError("the lab's links need TUN devices (/dev/net/tun)")

@@ -75,23 +75,23 @@ class Program:
         """Ask it to end, kill it when it does not, and return its exit status."""
         if self._process is None:
             return 0
-        if self.running:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.send_signal(number)
+        self.signal(number)
         try:
             async with asyncio.timeout(END_WITHIN_S):
                 status = await self._process.wait()
         except TimeoutError:
-            self._process.kill()
+            self.signal(signal.SIGKILL)
             status = await self._process.wait()
         if self._reading is not None:
             await self._reading
         return status
 
     def signal(self, number: signal.Signals) -> None:
-        """Send it a signal and do not wait."""
+        """Send it a signal, if it runs, and do not wait."""
         if self._process is not None and self.running:
-            self._process.send_signal(number)
+            # Process.send_signal would take the exit status of one that has just ended away from the loop.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._process.pid, number)
 
     def _tail(self) -> str:
         if not self._log_path.exists():

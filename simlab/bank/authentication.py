@@ -1,6 +1,6 @@
 """What a USIM does with a challenge (TS 33.102 6.3.3, 6.3.5, annex C)."""
 
-from simlab.bank.milenage import Milenage, gsm_kc, gsm_sres
+from simlab.bank.milenage import Milenage, gsm_kc, gsm_sres, xor
 
 SUCCESS_TAG, SYNC_FAILURE_TAG = 0xDB, 0xDC
 MAC_FAILURE = 0x9862
@@ -26,7 +26,7 @@ class Authenticator:
     def umts(self, rand: bytes, autn: bytes) -> bytes | int:
         """The response data of AUTHENTICATE in 3G context, or the status word of a refusal."""
         functions = self._functions
-        sqn = _xor(autn[:6], functions.f5(rand))
+        sqn = xor(autn[:6], functions.f5(rand))
         if functions.f1(rand, sqn, autn[6:8]) != autn[8:]:
             return MAC_FAILURE
         if not self._accept(int.from_bytes(sqn, "big")):
@@ -47,8 +47,4 @@ class Authenticator:
         highest = max(self._seq)
         sqn = (highest << IND_BITS | self._seq.index(highest)).to_bytes(6, "big")
         mac_s = self._functions.f1_star(rand, sqn, AMF_RESYNC)
-        return _xor(sqn, self._functions.f5_star(rand)) + mac_s
-
-
-def _xor(left: bytes, right: bytes) -> bytes:
-    return bytes(a ^ b for a, b in zip(left, right, strict=True))
+        return xor(sqn, self._functions.f5_star(rand)) + mac_s

@@ -5,12 +5,12 @@ import contextlib
 import logging
 import socket
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 from typing import TypeVar
 
 from remsimd.rspro import pdu
 from remsimd.rspro.pdu import BankSlot, ClientSlot, ComponentIdentity, ComponentType, ResultCode, RsproPdu
 from simlab.bank.cards import CardData
+from simlab.bank.listener import Listener
 from simlab.bank.pcsc import PcscCard, PcscError
 from simlab.bank.peer import Peer, Trace
 from simlab.bank.quirks import DEPLOYED, Quirks
@@ -28,7 +28,7 @@ RECONNECT_S = 1.0
 T = TypeVar("T")
 
 
-class Bankd:
+class Bankd(Listener):
     """A bankd listening on `host`, serving from `async with` to its end.
 
     `cards` are in their slots, `readers` are real ones, by slot; `mappings` may be filled
@@ -48,9 +48,8 @@ class Bankd:
         quirks: Quirks = DEPLOYED,
         trace: Trace | None = None,
     ) -> None:
+        super().__init__(host, port)
         self.bank_id = bank_id
-        self.host = host
-        self.port = port
         self.quirks = quirks
         self.usims: dict[int, Usim | PcscCard] = {card.slot: Usim(card) for card in cards}
         self.usims.update(readers or {})
@@ -59,20 +58,6 @@ class Bankd:
         self._server = server
         self._trace = trace
         self._workers: set[_Worker] = set()
-        self._listener: socket.socket
-        self._main: asyncio.Task[None]
-
-    async def __aenter__(self) -> "Bankd":
-        self._listener = socket.create_server((self.host, self.port))
-        self._listener.setblocking(False)
-        self.port = self._listener.getsockname()[1]
-        self._main = asyncio.create_task(self._run())
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._main.cancel()
-        await asyncio.wait([self._main])
-        self._listener.close()
 
     async def map(self, bank: BankSlot, client: ClientSlot) -> ResultCode:
         """Create a mapping; what stood in its way on either side is removed."""
@@ -116,19 +101,16 @@ class Bankd:
             await worker.look_for_card()
 
     def find(self, client: ClientSlot) -> BankSlot | None:
+        """The slot that is mapped to a client."""
         return next((bank for bank, owner in self.mappings.items() if owner == client), None)
 
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             if self._server is not None:
                 tasks.create_task(self._report(tasks, *self._server))
-            while True:
-                sock, address = await asyncio.get_running_loop().sock_accept(self._listener)
-                # Closed by a callback: a task may be cancelled before it begins.
-                client = tasks.create_task(self._client(sock, address[0]))
-                client.add_done_callback(partial(_close, sock))
+            await self._accept(tasks)
 
-    async def _client(self, sock: socket.socket, address: str) -> None:
+    async def _serve(self, tasks: asyncio.TaskGroup, sock: socket.socket, address: str) -> None:
         worker = _Worker(self, Peer(sock, address, self.quirks, single_recv=True, trace=self._trace))
         self._workers.add(worker)
         try:
@@ -272,7 +254,3 @@ class _Worker:
 async def _in_thread(card: Usim | PcscCard, call: Callable[[], T]) -> T:
     """Let a real card think without holding up the others."""
     return await asyncio.to_thread(call) if isinstance(card, PcscCard) else call()
-
-
-def _close(sock: socket.socket, _: asyncio.Task[None]) -> None:
-    sock.close()

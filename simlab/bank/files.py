@@ -38,15 +38,19 @@ class Directory:
     children: "list[Directory | Elementary]" = field(default_factory=list)
 
     def find(self, fid: int) -> "Directory | Elementary | None":
+        """The child with this identifier."""
         return next((child for child in self.children if child.fid == fid), None)
 
     def find_sfi(self, sfi: int) -> Elementary | None:
+        """The EF with this short identifier (1 to 30)."""
         return next((ef for ef in self.elementary() if ef.sfi == sfi), None)
 
     def elementary(self) -> Iterator[Elementary]:
+        """The EFs directly below."""
         return (child for child in self.children if isinstance(child, Elementary))
 
     def directories(self) -> "Iterator[Directory]":
+        """The DFs and ADFs directly below."""
         return (child for child in self.children if isinstance(child, Directory))
 
 

@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives.ciphers.modes import ECB
 BLOCK_OCTETS = 16
 
 
-def _xor(*blocks: bytes) -> bytes:
+def xor(*blocks: bytes) -> bytes:
+    """Of blocks of one length."""
     result = 0
     for block in blocks:
         result ^= int.from_bytes(block, "big")
@@ -29,7 +30,7 @@ def _encrypt(key: bytes, block: bytes) -> bytes:
 
 def derive_opc(k: bytes, op: bytes) -> bytes:
     """OPc of a subscriber from the operator's OP (TS 35.206 4.1)."""
-    return _xor(_encrypt(k, op), op)
+    return xor(_encrypt(k, op), op)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,23 +69,23 @@ class Milenage:
         return self._out(rand, 96, 8)[:6]
 
     def _temp(self, rand: bytes) -> bytes:
-        return _encrypt(self.k, _xor(rand, self.opc))
+        return _encrypt(self.k, xor(rand, self.opc))
 
     def _out1(self, rand: bytes, sqn: bytes, amf: bytes) -> bytes:
-        rotated = _rotate(_xor((sqn + amf) * 2, self.opc), 64)
-        return _xor(_encrypt(self.k, _xor(self._temp(rand), rotated)), self.opc)
+        rotated = _rotate(xor((sqn + amf) * 2, self.opc), 64)
+        return xor(_encrypt(self.k, xor(self._temp(rand), rotated)), self.opc)
 
     def _out(self, rand: bytes, rotation: int, constant: int) -> bytes:
-        rotated = _rotate(_xor(self._temp(rand), self.opc), rotation)
-        mixed = _xor(rotated, constant.to_bytes(BLOCK_OCTETS, "big"))
-        return _xor(_encrypt(self.k, mixed), self.opc)
+        rotated = _rotate(xor(self._temp(rand), self.opc), rotation)
+        mixed = xor(rotated, constant.to_bytes(BLOCK_OCTETS, "big"))
+        return xor(_encrypt(self.k, mixed), self.opc)
 
 
 def gsm_sres(res: bytes) -> bytes:
     """Conversion c2 for a RES of 8 octets (TS 33.102 6.8.1.2)."""
-    return _xor(res[:4], res[4:])
+    return xor(res[:4], res[4:])
 
 
 def gsm_kc(ck: bytes, ik: bytes) -> bytes:
     """Conversion c3 (TS 33.102 6.8.1.2)."""
-    return _xor(ck[:8], ck[8:], ik[:8], ik[8:])
+    return xor(ck[:8], ck[8:], ik[:8], ik[8:])

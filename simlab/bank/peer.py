@@ -55,6 +55,7 @@ class Peer:
         await self.send_frame(ipa.rspro(codec.encode(RsproPdu(message, tag))))
 
     async def send_frame(self, frame: bytes) -> None:
+        """Send one IPA frame; a connection that does not take it is closed."""
         if self._trace is not None:
             self._trace("out", frame)
         try:

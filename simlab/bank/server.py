@@ -4,11 +4,11 @@ import asyncio
 import socket
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import partial
 from ipaddress import IPv4Address
 
 from remsimd.rspro import pdu
 from remsimd.rspro.pdu import BankSlot, ClientSlot, ComponentIdentity, ComponentType, ResultCode, RsproPdu
+from simlab.bank.listener import Listener
 from simlab.bank.peer import PING_INTERVAL_S, PONG_TIMEOUT_S, Peer, Trace
 from simlab.bank.quirks import DEPLOYED, Quirks
 
@@ -19,6 +19,8 @@ NO_BANKD = pdu.IpPort(IPv4Address("0.0.0.0"), 0)  # noqa: S104 - how the server 
 
 
 class MapState(StrEnum):
+    """How far the bankd knows of a map; the names are those of the REST interface."""
+
     NEW = "NEW"
     """Not told to the bankd: created just now, or the bankd is not there."""
     UNACKNOWLEDGED = "UNACKNOWLEDGED"
@@ -27,6 +29,8 @@ class MapState(StrEnum):
 
 @dataclass(slots=True, eq=False)
 class SlotMap:
+    """Which client slot uses a bank slot."""
+
     bank: BankSlot
     client: ClientSlot
     state: MapState = MapState.NEW
@@ -34,6 +38,8 @@ class SlotMap:
 
 @dataclass(slots=True, eq=False)
 class Bank:
+    """A connected bankd and the number of its slots."""
+
     peer: Peer
     identity: ComponentIdentity
     bank_id: int
@@ -50,7 +56,7 @@ class Client:
     told: pdu.ConfigClientBankReq | None = None
 
 
-class RemsimServer:
+class RemsimServer(Listener):
     """The RSPRO side of the server on `host`, from `async with` to its end.
 
     Clients are sent to the address from which the bankd connected and to `bankd_port`
@@ -69,8 +75,7 @@ class RemsimServer:
         ping_interval_s: float = PING_INTERVAL_S,
         pong_timeout_s: float = PONG_TIMEOUT_S,
     ) -> None:
-        self.host = host
-        self.port = port
+        super().__init__(host, port)
         self.bankd_port = bankd_port
         self.quirks = quirks
         self.maps: dict[BankSlot, SlotMap] = {}
@@ -80,20 +85,6 @@ class RemsimServer:
         self._keepalive_s = (ping_interval_s, pong_timeout_s)
         self._kept: set[ClientSlot] = set()
         self._peers: set[Peer] = set()
-        self._listener: socket.socket
-        self._main: asyncio.Task[None]
-
-    async def __aenter__(self) -> "RemsimServer":
-        self._listener = socket.create_server((self.host, self.port))
-        self._listener.setblocking(False)
-        self.port = self._listener.getsockname()[1]
-        self._main = asyncio.create_task(self._run())
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._main.cancel()
-        await asyncio.wait([self._main])
-        self._listener.close()
 
     # What the REST interface asks for
 
@@ -131,6 +122,7 @@ class RemsimServer:
         self.disconnect_all()
 
     def disconnect_all(self) -> None:
+        """End every connection; what the server knows stays."""
         for peer in self._peers:
             peer.close()
 
@@ -143,14 +135,6 @@ class RemsimServer:
         await self.clients[slot].peer.send(message)
 
     # Connections
-
-    async def _run(self) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            while True:
-                sock, address = await asyncio.get_running_loop().sock_accept(self._listener)
-                # Closed by a callback: a task may be cancelled before it begins.
-                serving = tasks.create_task(self._serve(tasks, sock, address[0]))
-                serving.add_done_callback(partial(_close, sock))
 
     async def _serve(self, tasks: asyncio.TaskGroup, sock: socket.socket, address: str) -> None:
         peer = Peer(sock, address, self.quirks, trace=self._trace)
@@ -245,7 +229,3 @@ class RemsimServer:
     async def _tell(self, client: Client, message: pdu.ConfigClientBankReq) -> None:
         client.told = None if message.bankd == NO_BANKD else message
         await client.peer.send(message)
-
-
-def _close(sock: socket.socket, _: asyncio.Task[None]) -> None:
-    sock.close()
