@@ -11,10 +11,10 @@ import contextlib
 import json
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from modems.transcript import parse
 from simlab.bank.auc import Auc
@@ -28,7 +28,7 @@ from simlab.modems.remote_sim import RemoteSim
 from simlab.modems.sim import Authentication, LocalSim, ModemSim, SimFailure
 from simlab.modems.state import Timing
 from simlab.namespaces import obstacle
-from simlab.process import Program, run_once
+from simlab.process import Program, Told, run_once
 
 BANK_ID = 1
 CARD_COUNT = 8
@@ -112,9 +112,7 @@ class Lab:
         stack.push_async_callback(self._end_programs)
         self.remsimd = RemsimdControl(self.control_socket, self.folder / "remsimd.log")
         self._ports = Ports(9998, 9997, 9999, 5000, 9090) if self.world else Ports(0, 0, 0, 0, free_port())
-        await self.start_bank()
-        await self._set_up_ionmesh()
-        await self.start_ionmesh()
+        await self._start_servers()
         await stack.enter_async_context(served(self.chip, self.folder / "gpio.sock"))
         self.primary = await stack.enter_async_context(self._modem("quectel-rm500q", "ttyRM500Q"))
         self.secondary = await stack.enter_async_context(self._modem("quectel-ec25", "ttyEC25"))
@@ -189,34 +187,54 @@ class Lab:
             ports, server=ready["server_port"], rest=ready["rest_port"], bankd=ready["bankd_port"]
         )
 
+    async def _start_servers(self) -> None:
+        """Start bank and orchestrator, which loads its libraries until the bank's ports are known."""
+        bank = asyncio.create_task(self.start_bank())
+
+        async def commands() -> str:
+            await bank
+            return "".join(json.dumps(command) + "\n" for command in self._ionmesh_set_up())
+
+        await self._run_ionmesh([sys.executable, "-m", "simlab.ionmesh"], commands)
+        self.api_key = (self.folder / "api-key").read_text().strip()
+
     async def start_ionmesh(self) -> None:
-        """Start the orchestrator; a second time on the same port and database."""
-        argv = [*self._ionmesh_command("run"), "--host", self.host, "--port", str(self._ports.ionmesh)]
+        """Start the orchestrator again, on the same port and database."""
+        program = str(Path(sys.executable).with_name("ionmesh"))
+        await self._run_ionmesh([program, "run", *self._listening, *self._database])
+
+    async def _run_ionmesh(self, argv: list[str], commands: Told | None = None) -> None:
         env = {"IONMESH_HEARTBEAT_INTERVAL_S": "10", "IONMESH_RECONCILE_INTERVAL_S": "2"}
         ionmesh = Program("ionmesh", self.outside(argv), self.folder / "ionmesh.log", env=env)
         self._programs["ionmesh"] = ionmesh
-        line = await ionmesh.start(ready="listening on")
+        line = await ionmesh.start(ready="listening on", told=commands)
         self._ports = replace(self._ports, ionmesh=int(line.rpartition(":")[2].rstrip("/")))
 
-    def _ionmesh_command(self, *words: str) -> list[str]:
-        database = f"sqlite:///{self.folder / 'ionmesh.db'}"
-        return [str(Path(sys.executable).with_name("ionmesh")), *words, "--database", database]
+    @property
+    def _listening(self) -> list[str]:
+        return ["--host", self.host, "--port", str(self._ports.ionmesh)]
 
-    async def _set_up_ionmesh(self) -> None:
-        await run_once([*self._ionmesh_command("tenant", "create"), "demo"])
-        self.api_key = await run_once([*self._ionmesh_command("key", "create"), "--tenant", "demo"])
-        key_file = self.folder / "api-key"
-        key_file.touch(mode=0o600)
-        key_file.write_text(self.api_key + "\n")
+    @property
+    def _database(self) -> list[str]:
+        return ["--database", f"sqlite:///{self.folder / 'ionmesh.db'}"]
+
+    def _ionmesh_set_up(self) -> Iterator[dict[str, Any]]:
+        """Tenant, key, bank and cards, then the server itself; commands as `simlab.ionmesh` takes them."""
+
+        def command(*words: str, output: Path | None = None) -> dict[str, Any]:
+            return {"words": [*words, *self._database], "output": None if output is None else str(output)}
+
         ports = self._ports
-        bank = [*self._ionmesh_command("bank", "add"), str(BANK_ID)]
-        bank += ["--bankd", f"{self.host}:{ports.bankd}", "--server", f"{self.host}:{ports.server}"]
+        yield command("tenant", "create", "demo")
+        yield command("key", "create", "--tenant", "demo", output=self.folder / "api-key")
+        bank = ["--bankd", f"{self.host}:{ports.bankd}", "--server", f"{self.host}:{ports.server}"]
         bank += ["--remsim-server", f"http://{self.host}:{ports.rest}"]
-        await run_once(bank)
-        slots = [*self._ionmesh_command("slot", "add"), "--bank", str(BANK_ID), "--slots", f"1-{CARD_COUNT}"]
+        yield command("bank", "add", str(BANK_ID), *bank)
+        slots = ["--bank", str(BANK_ID), "--slots", f"1-{CARD_COUNT}", "--mcc-mnc", "00101"]
         for card in self.cards:
             slots += ["--iccid", card.iccid, "--imsi", card.imsi]
-        await run_once([*slots, "--mcc-mnc", "00101"])
+        yield command("slot", "add", *slots)
+        yield command("run", *self._listening)
 
     # The modems and the home network
 

@@ -4,8 +4,11 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
+
+Told = Callable[[], Awaitable[str]]
+"""Gives what a program is to read from its stdin."""
 
 READY_WITHIN_S = 20.0
 END_WITHIN_S = 5.0
@@ -41,11 +44,22 @@ class Program:
             raise ProgramError(f"{self.name} was not started")
         return self._process.pid
 
-    async def start(self, *, ready: str = "") -> str:
-        """Start it and return its first output line that contains `ready`."""
+    async def start(self, *, ready: str = "", told: Told | None = None) -> str:
+        """Start it and return its first output line that contains `ready`.
+
+        `told` is asked, once the program runs, for what it is to read from stdin.
+        """
         self._process = await asyncio.create_subprocess_exec(
-            *self._argv, env=self._env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+            *self._argv,
+            env=self._env,
+            stdin=None if told is None else asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
         )
+        stdin = self._process.stdin
+        if told is not None and stdin is not None:
+            stdin.write((await told()).encode())
+            stdin.close()
         seen: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._reading = asyncio.create_task(self._copy(self._process, ready, seen))
         try:
