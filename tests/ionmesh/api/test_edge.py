@@ -105,7 +105,7 @@ def test_unknown_keys_are_ignored_for_routers_and_refused_for_operators(router: 
     assert_error(admin.post("clients/router-1-slot0/commands", body), 400, "invalid_request")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=75)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=75, deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(["client_id", "mapping_mode", "mcc_mnc", "tenant_id", "stats", "status", "links"])
