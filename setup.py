@@ -53,7 +53,6 @@ setup(
             "sqlalchemy>=2.0.30",
             "waitress>=3.0",
         ],
-        "cardem": ["pyusb>=1.2"],
         "dev": [
             "asn1tools>=0.166",
             "axe-playwright-python>=0.1.4",

@@ -6,10 +6,17 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+class PassOn(Enum):
+    """What a round says of an item that it leaves to the group beyond it."""
+
+    IT = "it"
 
 
 @dataclass(slots=True, eq=False)
@@ -18,7 +25,8 @@ class _Place(Generic[Item, Result]):
 
     item: Item
     turn: threading.Lock = field(default_factory=threading.Lock)
-    leads: bool = False
+    leads: Group[Item, Result] | None = None
+    done: bool = False
     result: Result | None = None
 
 
@@ -30,42 +38,69 @@ class Group(Generic[Item, Result]):
     for nobody, and the more there are the larger the rounds.
     """
 
-    def __init__(self, work: Callable[[Sequence[Item]], Sequence[Result]], most: int) -> None:
-        """`work` returns a result for each item, in their order; it gets at most `most` of them."""
+    def __init__(
+        self,
+        work: Callable[[Sequence[Item]], Sequence[Result | PassOn]],
+        most: int,
+        beyond: Group[Item, Result] | None = None,
+    ) -> None:
+        """`work` returns a result for each item, in their order; it gets at most `most` of them.
+
+        What it passes on is in a round of the group `beyond`, without its caller being woken in between.
+        """
         self._work = work
         self._most = most
+        self._beyond = beyond
         self._lock = threading.Lock()
         self._waiting: deque[_Place[Item, Result]] = deque()
         self._busy = False
 
     def submit(self, item: Item) -> Result | None:
-        """Return the result for the item once its round is over.
+        """Return the result for the item once its last round is over.
 
         Raises what `work` raised if this caller led the round; for the others it is None then, and each may
         do its own work alone.
         """
         mine: _Place[Item, Result] = _Place(item)
         mine.turn.acquire()
-        with self._lock:
-            self._waiting.append(mine)
-            mine.leads, self._busy = not self._busy, True
-        if not mine.leads:
+        self._enter([mine])
+        while not mine.done:
             mine.turn.acquire()
-        if mine.leads:
-            self._lead()
+            if mine.leads is not None:
+                group, mine.leads = mine.leads, None
+                group._lead(mine)
         return mine.result
 
-    def _lead(self) -> None:
+    def _enter(self, places: Sequence[_Place[Item, Result]]) -> None:
+        with self._lock:
+            self._waiting.extend(places)
+            if not self._busy:
+                self._busy = True
+                self._let_lead(self._waiting[0])
+
+    def _let_lead(self, place: _Place[Item, Result]) -> None:
+        place.leads = self
+        place.turn.release()
+
+    def _lead(self, mine: _Place[Item, Result]) -> None:
         with self._lock:
             round_ = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
+        passed = []
         try:
             for place, result in zip(round_, self._work([place.item for place in round_]), strict=True):
-                place.result = result
+                if isinstance(result, PassOn):
+                    passed.append(place)
+                else:
+                    place.result = result
         finally:
             with self._lock:
                 self._busy = bool(self._waiting)
                 if self._waiting:
-                    self._waiting[0].leads = True
-                    self._waiting[0].turn.release()
-            for place in round_[1:]:
-                place.turn.release()
+                    self._let_lead(self._waiting[0])
+            stays = set(passed)
+            for place in round_:
+                place.done = place not in stays
+                if place.done and place is not mine:
+                    place.turn.release()
+        if self._beyond is not None and passed:
+            self._beyond._enter(passed)

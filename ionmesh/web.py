@@ -15,11 +15,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
-from granian.net import SocketHolder
+from granian.net import SocketHolder  # type: ignore[attr-defined]  # where it can be pickled
+from granian.server.mp import MPServer
 
 from ionmesh.config import Config
 from ionmesh.listening import given, listen, url_of
@@ -73,7 +73,7 @@ def serve(config: Config, host: str, port: int, processes: int, ready: Callable[
         server.serve(target_loader=partial(_application, config), wrap_loader=False)
 
 
-class _Server(Granian):
+class _Server(MPServer):
     """granian on a socket that listens already."""
 
     def __init__(self, listener: socket.socket, **settings: Any) -> None:
@@ -81,10 +81,10 @@ class _Server(Granian):
         self._listener = listener
 
     def _init_shared_socket(self) -> None:
-        self._ssp = None
-        self._shd = SocketHolder(self._listener.fileno(), False, _BACKLOG)
-        self._sfd = self._listener.fileno()
-        self._sso = self._listener
+        fd = self._listener.fileno()
+        holder: Any = SocketHolder
+        # It is made from descriptor, whether that is a Unix socket, and backlog.
+        vars(self).update(_ssp=None, _sso=self._listener, _sfd=fd, _shd=holder(fd, False, _BACKLOG))
 
 
 def _application(config: Config) -> Flask:

@@ -114,7 +114,8 @@ class Supervisor:
             except Exception as error:
                 log.exception("%s failed in a way it should not", name)
                 reason = f"{type(error).__name__}: {error}"
-            if task is not None and task.cancelling():
+            # Not task.cancelling(): a failed TaskGroup leaves its mark there before Python 3.13.
+            if name not in self._running or self._running[name].task is not task:
                 log.warning("%s was stopped, and its end failed: %s", name, reason)
                 return
             if clock.monotonic() - started > WELL_AFTER_S:

@@ -114,3 +114,26 @@ def test_a_part_whose_end_fails_is_ended_all_the_same() -> None:
 
     virtual.run(story())
     assert log == ["runs"]
+
+
+def test_a_part_whose_task_group_fails_is_started_again() -> None:
+    starts: list[float] = []
+
+    class Grouped:
+        async def run(self) -> None:
+            starts.append(0.0)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._fail())
+
+        async def _fail(self) -> None:
+            await asyncio.sleep(1)
+            raise OSError("unplugged")
+
+    async def story() -> None:
+        supervisor = Supervisor(lambda event: None)
+        await supervisor.apply((Part("grouped", 1, Grouped),))
+        await asyncio.sleep(30)
+        await supervisor.stop()
+
+    virtual.run(story())
+    assert len(starts) > 1

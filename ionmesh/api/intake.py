@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from ionmesh.clock import Clock
 from ionmesh.db import Database
 from ionmesh.errors import NoSlot, TooManyRequests
-from ionmesh.grouping import Group
+from ionmesh.grouping import Group, PassOn
 from ionmesh.ratelimit import RateLimit
 from ionmesh.seldom import Seldom
 from ionmesh.services import enrolment, registration, shortage
@@ -47,8 +47,8 @@ class Intake:
         self._silence = silence
         self._shortages = Seldom(shortage.TELL_EVERY)
         # Apart, so that no client that has a slot ever waits for a transaction that writes.
-        self._recalls = Group(self._recall, _MOST_TOGETHER)
         self._enrolments = Group(self._enrol, _MOST_TOGETHER)
+        self._recalls = Group(self._recall, _MOST_TOGETHER, self._enrolments)
 
     def register(self, tenant_id: int, request: Registration) -> Registered:
         """Give the client its slot; the transaction that did it has ended.
@@ -57,25 +57,17 @@ class Intake:
         That there is no slot is told to operators.
         """
         wanted = Wanted(tenant_id, request)
-        # None: the round failed under somebody else, who says why.
-        found = self._recalls.submit(wanted) or self._recall([wanted])[0]
-        if found.registered is not None:
-            return found.registered
         try:
-            return self._settled(wanted, None if found.active else self._first(wanted))
+            return self._settled(wanted, self._recalls.submit(wanted))
         except NoSlot:
             self._note_shortage(registration.demand_of(tenant_id, request))
             raise
 
-    def _first(self, wanted: Wanted) -> Answer:
-        # The deployed client does not try again: one that has a slot is answered however often it asks.
-        wait_s = self._limit.wait_s(wanted.client, self._clock().timestamp())
-        if wait_s:
-            raise TooManyRequests(wait_s)
-        return self._enrolments.submit(wanted)
-
     def _settled(self, wanted: Wanted, answer: Answer) -> Registered:
-        """Return or raise the answer of a round; None: the client is one that is dealt with alone."""
+        """Return or raise the answer of a round.
+
+        None: the client is one that is dealt with alone, or the round failed under somebody else.
+        """
         if isinstance(answer, Registered):
             return answer
         if answer is not None:
@@ -99,7 +91,7 @@ class Intake:
             with self._database.write() as session:
                 shortage.note(session, demand, now)
 
-    def _recall(self, wanted: Sequence[Wanted]) -> list[Recalled]:
+    def _recall(self, wanted: Sequence[Wanted]) -> list[Answer | PassOn]:
         now = self._clock()
         with self._database.glance() as connection:
             recalled = enrolment.recall(connection, wanted, now)
@@ -110,7 +102,14 @@ class Intake:
         ]
         if due:
             self._touch(due, now)
-        return recalled
+        return [self._recalled(item, found, now) for item, found in zip(wanted, recalled, strict=True)]
+
+    def _recalled(self, item: Wanted, found: Recalled, now: datetime) -> Answer | PassOn:
+        if found.active:
+            return found.registered
+        # The deployed client does not try again: one that has a slot is answered however often it asks.
+        wait_s = self._limit.wait_s(item.client, now.timestamp())
+        return TooManyRequests(wait_s) if wait_s else PassOn.IT
 
     def _touch(self, profile_ids: Sequence[str], now: datetime) -> None:
         try:

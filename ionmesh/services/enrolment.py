@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Row, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from ionmesh.db import Addition, add_rows, held_alone
-from ionmesh.errors import NoSlot, NotFound
+from ionmesh.errors import NoSlot, NotFound, TooManyRequests
 from ionmesh.models import ClientState, Connectivity, ProfileStatus, ServiceProfile, Slot
 from ionmesh.services import allocation, audit, identity, policies
 from ionmesh.services.allocation import Demand
@@ -52,7 +52,7 @@ _ACTIVE = (
 
 Client = tuple[int, str]
 """Tenant id and client_id."""
-Answer = Registered | NoSlot | NotFound | None
+Answer = Registered | NoSlot | NotFound | TooManyRequests | None
 
 
 @dataclass(frozen=True, slots=True)

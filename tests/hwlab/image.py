@@ -78,7 +78,6 @@ def _base_entries(work: Path) -> Iterator[cpio.Entry]:
         if not entry.place.startswith(LEFT_OUT):
             yield entry
     yield cpio.link("usr/bin/python3", f"python{packages.PYTHON}")
-    yield cpio.link("usr/lib/aarch64-linux-gnu/libusb-1.0.so.0", f"/{SITE_PACKAGES}/{packages.LIBUSB}")
     yield from cpio.tree(work / "site", SITE_PACKAGES)
     files = {path.stem.replace("-", "_"): path for path in (work / "kernel/lib/modules").rglob("*.ko")}
     ordered = modules.load_order(

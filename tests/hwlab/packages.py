@@ -38,11 +38,8 @@ USERLAND = (
     "python3.11-minimal",
     "zlib1g",
 )
-LIBUSB = "libusb_package/libusb-1.0.so"
-"""In its wheel: built like OpenWrt's, without udev. Debian's learns of no device where no udevd runs."""
 TEST_WHEELS = (
     "cryptography",
-    "libusb-package",
     "pycryptodome",
     "pytest>=8",
     "pytest-asyncio>=0.24",
@@ -58,7 +55,7 @@ class BuildError(Exception):
 def requirements() -> tuple[str, ...]:
     """The wheels that the router's programs and the guest's tests need."""
     declared = [each.partition(";") for each in requires("remsimd") or ()]
-    needed = [name.strip() for name, _, condition in declared if not condition or "cardem" in condition]
+    needed = [name.strip() for name, _, condition in declared if not condition]
     return (*sorted(needed), *TEST_WHEELS)
 
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from ionmesh.grouping import Group
+from ionmesh.grouping import Group, PassOn
 
 DEADLINE_S = 10
 
@@ -97,3 +97,50 @@ def test_nothing_is_lost_or_mixed_up_under_load() -> None:
     with ThreadPoolExecutor(32) as pool:
         assert list(pool.map(group.submit, range(5000))) == list(range(1, 5001))
     assert most <= 8
+
+
+def test_what_is_passed_on_is_in_a_round_of_the_next_group() -> None:
+    second = Work()
+    beyond: Group[int, int] = Group(second, 10)
+    first: Group[int, int] = Group(
+        lambda items: [item if item % 2 else PassOn.IT for item in items], 10, beyond
+    )
+    with ThreadPoolExecutor(8) as pool:
+        alone = pool.submit(first.submit, 0)
+        assert second.begun.wait(DEADLINE_S)
+        assert first.submit(3) == 3, "who stays does not wait for who was passed on"
+        others = [pool.submit(first.submit, number) for number in (2, 4, 6)]
+        assert waiting(beyond, 3)
+        second.go_on.set()
+        assert alone.result(DEADLINE_S) == 0
+        assert [other.result(DEADLINE_S) for other in others] == [4, 8, 12]
+    assert sorted(map(sorted, second.rounds)) == [[0], [2, 4, 6]]
+
+
+def test_a_next_round_that_fails_is_its_leaders_error_alone() -> None:
+    second = Work()
+    beyond: Group[int, int] = Group(second, 10)
+    first: Group[int, int] = Group(lambda items: [PassOn.IT] * len(items), 10, beyond)
+    with ThreadPoolExecutor(4) as pool:
+        alone = pool.submit(first.submit, 5)
+        assert second.begun.wait(DEADLINE_S)
+        others = [pool.submit(first.submit, -1)]
+        assert waiting(beyond, 1)
+        others.append(pool.submit(first.submit, 1))
+        assert waiting(beyond, 2)
+        second.go_on.set()
+        assert alone.result(DEADLINE_S) == 10
+        with pytest.raises(LookupError):
+            others[0].result(DEADLINE_S)
+        assert others[1].result(DEADLINE_S) is None
+    assert first.submit(7) == 14
+
+
+def test_nothing_is_lost_where_much_is_passed_on() -> None:
+    beyond: Group[int, int] = Group(lambda items: [-item for item in items], 7)
+    first: Group[int, int] = Group(
+        lambda items: [PassOn.IT if item % 3 else item for item in items], 8, beyond
+    )
+    wanted = [-number if number % 3 else number for number in range(5000)]
+    with ThreadPoolExecutor(32) as pool:
+        assert list(pool.map(first.submit, range(5000))) == wanted

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from remsimd.complaints import Complaints
 from remsimd.errors import CardError, FrontendError
 from remsimd.sim.frontend import Card
 from remsimd.sim.frontends.cardem_protocol import (
@@ -43,8 +44,6 @@ RESET_PULSE_MS = 300
 """The length that osmo-remsim's client uses."""
 BOARD_WAIT_S = 5.0
 """A card wanted before the board was opened waits so long for it."""
-COMPLAINTS_MAX = 64
-"""The modem chooses part of the texts; it must not choose how much is remembered."""
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +82,7 @@ class CardemFrontend:
         self._session = Session()
         self._outbox: asyncio.Queue[Tell] = asyncio.Queue()
         self._exchange: asyncio.Task[None] | None = None
-        self._complaints: set[str] = set()
+        self._complaints = Complaints(log)
 
     async def run(self, card: Card) -> None:
         """Serve until cancelled; raises FrontendError where there is no board or it fails."""
@@ -176,7 +175,7 @@ class CardemFrontend:
             try:
                 message = decode(transfer)
             except FrontendError as error:
-                self._complain(str(error))
+                self._complaints.tell(f"{self.name}: {error}")
                 continue
             self._take(group, card, received(self._session, message, interrupt=interrupt))
 
@@ -216,9 +215,4 @@ class CardemFrontend:
                 log.debug("%s: %s", self.name, status)
                 card.status(status)
             case Complain(text):
-                self._complain(text)
-
-    def _complain(self, text: str) -> None:
-        log.log(logging.DEBUG if text in self._complaints else logging.WARNING, "%s: %s", self.name, text)
-        if len(self._complaints) < COMPLAINTS_MAX:
-            self._complaints.add(text)
+                self._complaints.tell(f"{self.name}: {text}")

@@ -36,6 +36,8 @@ class MessageType(IntEnum):
 
 
 class DataFlag(IntFlag):
+    """What the octets of TxData and RxData are."""
+
     TPDU_HEADER = 0x01
     """The data begins with CLA INS P1 P2 P3."""
     FINAL = 0x02
@@ -47,6 +49,8 @@ class DataFlag(IntFlag):
 
 
 class StatusFlag(IntFlag):
+    """The contacts in a Status."""
+
     VCC = 0x01
     CLK = 0x02
     REMOTE = 0x04
@@ -55,11 +59,15 @@ class StatusFlag(IntFlag):
 
 
 class Feature(IntFlag):
+    """What a Config switches on."""
+
     STATUS_ON_INTERRUPT = 0x01
     """STATUS comes by itself, on the interrupt endpoint, at every change of a contact."""
 
 
 class ResetAction(IntEnum):
+    """What a ModemReset does with the line."""
+
     RELEASE = 0
     ASSERT = 1
     PULSE = 2

@@ -38,6 +38,8 @@ TECHNICAL_PROBLEM = b"\x6f\x00"
 
 
 class Phase(Enum):
+    """Where the present command stands."""
+
     IDLE = "idle"
     """No command, or its answer is on the way to the board."""
     CHECKING = "checking"
@@ -79,6 +81,8 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Complain:
+    """Have a text told that people should read; the same may come many times."""
+
     text: str
 
 

@@ -14,12 +14,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from remsimd.errors import CardError, FrontendError
-from remsimd.sim.frontend import Card, SlotStatus
+from remsimd.sim.frontend import TPDU_OCTETS, Card, SlotStatus
 
 SOCKET_MODE = 0o600
 LINE_OCTETS = 2048
 """Room for the 260 octets of the longest TPDU with blanks between them."""
-TPDU_OCTETS = range(5, 261)
 RESET_PULSE = (
     SlotStatus(reset_active=True, vcc_present=True, clk_active=True),
     SlotStatus(reset_active=False, vcc_present=True, clk_active=True),

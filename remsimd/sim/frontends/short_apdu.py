@@ -8,11 +8,12 @@ said. Pure but for the card's transmissions.
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from remsimd.sim.frontends.apdu_case import GSM_CLASS
+
 Transmit = Callable[[bytes], Awaitable[bytes]]
 
 WRONG_LENGTH = b"\x67\x00"
 LE_MAX = 256
-GSM_CLASS = 0xA0
 GET_RESPONSE = b"\xc0\x00\x00"
 MORE_SW1 = (0x61, 0x9F)
 WARNING_SW1 = (0x62, 0x63)

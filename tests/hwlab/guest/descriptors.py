@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-DEVICE, CONFIGURATION, INTERFACE, ENDPOINT, ASSOCIATION, CS_INTERFACE = 1, 2, 4, 5, 11, 0x24
+DEVICE, CONFIGURATION, INTERFACE, ENDPOINT, CS_INTERFACE = 1, 2, 4, 5, 0x24
 IN = 0x80
 """In an endpoint's address: to the host."""
 USB_2_0, CDC_1_2 = 0x0200, 0x0120

@@ -98,3 +98,8 @@ class InstalledRouter:
         """The memory it occupies (VmRSS)."""
         status = Path(f"/proc/{self.program.pid}/status").read_text()
         return int(status.split("VmRSS:")[1].split()[0]) / 1024
+
+    def processor_s(self) -> float:
+        """The processor time it has used, its own and the kernel's for it (proc(5), stat)."""
+        fields = Path(f"/proc/{self.program.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

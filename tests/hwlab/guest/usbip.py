@@ -132,6 +132,18 @@ class UsbDevice:
             self._unread[endpoint].append(data)
             self._hand_over(endpoint)
 
+    def stall(self, endpoint: int) -> None:
+        """Refuse what the host asks of endpoint number `endpoint` now, as with its halt feature set."""
+        with self._lock:
+            while self._asked[endpoint]:
+                number, _ = self._asked[endpoint].popleft()
+                self._done(RET_SUBMIT, number, STALL)
+
+    @property
+    def unheard(self) -> int:
+        """How many of the host's transfers wait to be taken, which they are not without `on_data`."""
+        return len(self._unheard)
+
     def _hand_over(self, endpoint: int) -> None:
         asked, unread = self._asked[endpoint], self._unread[endpoint]
         while asked and unread:
