@@ -193,7 +193,9 @@ def _write(session: Session, profiles: Sequence[dict[str, Any]], now: datetime) 
         place = {"bank_id": profile["bank_id"], "slot_id": profile["slot_id"]}
         client_id = profile["client_id"]
         entries.append(Entry(profile["tenant_id"], client_id, "client_registered", client_id, place))
-        log.info("client %s got bank %d slot %d", client_id, *place.values())
+        log.debug("client %s got bank %d slot %d", client_id, *place.values())
+    if profiles:
+        log.info("%d new clients got slots", len(profiles))
     states = [
         {"profile_id": profile["profile_id"], "connectivity": Connectivity.UNKNOWN} for profile in profiles
     ]

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """The dashboard with 10,000 clients: its pages in Chromium, what is live, and what 200 open ones cost.
 
-Two gunicorn workers, PostgreSQL, the browser and the load generator share the machine. The first page is
-loaded with nothing in the browser's cache. A live change is counted from the heartbeat's answer to the row on
-the screen. An open dashboard is what the browser's script is: a stream, or where a process has none left, a
-question every two seconds; and the first page anew every two minutes. With a number as argument each phase
+Two processes of `ionmesh web`, PostgreSQL, the browser and the load generator share the machine. The first
+page is loaded with nothing in the browser's cache. A live change is counted from the heartbeat's answer to the
+row on the screen. An open dashboard is what the browser's script is: a stream, or where a process has none left,
+a question every two seconds; and the first page anew every two minutes. With a number as argument each phase
 with heartbeats lasts that many seconds instead of 20.
 """
 
@@ -30,6 +30,7 @@ from urllib.request import HTTPCookieProcessor, build_opener
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from _figure import figure
+from _load import Load
 from playwright.sync_api import Page
 
 from ionmesh.db import Database
@@ -41,7 +42,7 @@ from tests.ionmesh.conftest import API
 from tests.ionmesh.dashboard import chromium
 from tests.ionmesh.dashboard.fleet import PASSWORD, Fleet, stock
 from tests.ionmesh.postgres import Cluster
-from tests.ionmesh.process import GunicornProcess, request
+from tests.ionmesh.process import WebProcess, request
 
 CLIENTS = 10_000
 DASHBOARDS = 200
@@ -186,7 +187,7 @@ async def ask(
 
 def cost(port: int, fleet: Fleet, duration_s: float) -> None:
     """Compare heartbeats with and without dashboards, in turns, as the machine's mood changes."""
-    load = load_of.Load(port, fleet.key)
+    load = Load(port, fleet.key)
     names = itertools.cycle(fleet.names)
     session = cookie(port)
     processes = multiprocessing.get_context("spawn")
@@ -201,7 +202,7 @@ def cost(port: int, fleet: Fleet, duration_s: float) -> None:
         }
         count = int(HEARTBEATS_PER_S * duration_s)
         beats = [load.request("heartbeat", {"client_id": next(names), **said}) for _ in range(count)]
-        outcome = asyncio.run(load.at_rate(beats, HEARTBEATS_PER_S))
+        outcome = load.at_rate(beats, HEARTBEATS_PER_S)
         assert not outcome.failures, f"{outcome.failures} heartbeats failed"
         return float(outcome.percentile_ms(0.95))
 
@@ -243,7 +244,7 @@ def main() -> int:
         with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("VACUUM ANALYZE")
         settings = {"IONMESH_CLIENT_REQUESTS_PER_MIN": "100000", "IONMESH_KEY_REQUESTS_PER_MIN": "100000"}
-        with GunicornProcess(url, Path(folder) / "log", **settings) as server:
+        with WebProcess(url, Path(folder) / "log", **settings) as server:
             pages(server.port, database, fleet)
             cost(server.port, fleet, duration_s)
         database.close()
