@@ -2,10 +2,10 @@
 """The dashboard with 10,000 clients: its pages in Chromium, what is live, and what 200 open ones cost.
 
 Two processes of `ionmesh web`, PostgreSQL, the browser and the load generator share the machine. The first
-page is loaded with nothing in the browser's cache. A live change is counted from the heartbeat's answer to the
-row on the screen. An open dashboard is what the browser's script is: a stream, or where a process has none left,
-a question every two seconds; and the first page anew every two minutes. With a number as argument each phase
-with heartbeats lasts that many seconds instead of 20.
+page is loaded with nothing in the browser's cache. A live change is counted from the heartbeat's answer to
+the row on the screen. An open dashboard is what the browser's script is: a stream, or where a process has
+none left, a question every two seconds; and the first page anew every two minutes. With a number as argument
+each phase with heartbeats lasts that many seconds instead of 20.
 """
 
 from __future__ import annotations
