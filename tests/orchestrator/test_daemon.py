@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -38,8 +39,9 @@ async def results(lab: Lab, key: str, count: int) -> list[dict[str, Any]]:
 
 async def test_an_operator_changes_reads_and_restarts_the_router(tmp_path: Path) -> None:
     async with Lab.create(tmp_path, namespaces=False) as lab:
-        ionmesh = lab._ionmesh_command("key", "create")
-        key = await run_once([*ionmesh, "--tenant", "demo", "--scope", "admin"])
+        ionmesh = [str(Path(sys.executable).with_name("ionmesh")), "key", "create", "--tenant", "demo"]
+        database = f"sqlite:///{lab.folder / 'ionmesh.db'}"
+        key = await run_once([*ionmesh, "--scope", "admin", "--database", database])
         await lab.start_router()
         before = await lab.remsimd.until(
             lambda s: s["ionmesh"]["assignment"] is not None, "a card is assigned"
