@@ -23,6 +23,8 @@ timeout = 30
 graceful_timeout = 10
 # Workers write their heartbeat file often; on a disk that would block them.
 worker_tmp_dir = "/dev/shm"  # noqa: S108  gunicorn makes an unnamed file there
+# Nobody asks for it, and it would stand in the user's home.
+control_socket_disable = True
 
 
 def child_exit(_server: Any, worker: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 
@@ -25,10 +26,16 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def given() -> socket.socket | None:
-    """Return the socket that systemd gave this process, None if it gave none (sd_listen_fds(3))."""
+    """Return the socket that systemd gave this process, None if it gave none (sd_listen_fds(3)).
+
+    Raises OSError for one that is not TCP.
+    """
     if os.environ.get("LISTEN_PID") != str(os.getpid()) or os.environ.get("LISTEN_FDS") != "1":
         return None
-    return socket.socket(fileno=_FIRST_GIVEN_FD)
+    listener = socket.socket(fileno=_FIRST_GIVEN_FD)
+    if listener.family not in (socket.AF_INET, socket.AF_INET6):
+        raise OSError(errno.EAFNOSUPPORT, "the socket of the unit is not a TCP one")
+    return listener
 
 
 def url_of(host: str, port: int) -> str:
