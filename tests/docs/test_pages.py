@@ -81,7 +81,7 @@ def test_files_and_modules_it_names_are_there(page: Path) -> None:
             assert any(list(base.glob(code)) for base in (ROOT, page.parent)), code
     for module in MODULE.findall(text(page)):
         assert importlib.util.find_spec(module) is not None, module
-    for script in re.findall(r"\bscripts/([\w-]+)", text(page)):
+    for script in re.findall(r"\bscripts/([\w-]+(?:\.py)?)", text(page)):
         assert (ROOT / "scripts" / script).exists() or (ROOT / "scripts" / f"{script}.d").exists(), script
 
 
