@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,6 +16,7 @@ from remsimd.config.load import load
 from remsimd.daemon import SOCKET_NAME, Daemon
 from remsimd.errors import ControlError
 from simlab.gpio import MemoryChip
+from simlab.lab import free_port
 
 CONFIG = """
 config remsim 'main'
@@ -80,12 +80,6 @@ config alert 'silent'
 	option metric 'remsim_connection_up'
 	option below '1'
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @asynccontextmanager

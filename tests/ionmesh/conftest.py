@@ -217,3 +217,17 @@ class Admin:
 
     def delete(self, path: str) -> Any:
         return self._http.delete(f"{API}/{path}", headers=self._headers)
+
+
+@pytest.fixture
+def served(cluster: Cluster, request: pytest.FixtureRequest) -> tuple[str, str]:
+    """A stocked PostgreSQL database's URL and a key of its tenant, which lets loopback in without one."""
+    url = cluster.create(f"served-{request.node.name}")
+    postgres.migrated(url)
+    database = Database(url)
+    add_tenant(database, legacy_cidrs=["127.0.0.0/8", "192.0.2.0/24"])
+    add_bank(database)
+    add_slots(database, "1-9")
+    key = add_key(database)
+    database.close()
+    return url, key

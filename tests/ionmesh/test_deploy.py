@@ -6,7 +6,6 @@ import os
 import re
 import shlex
 import shutil
-import socket
 import ssl
 import subprocess
 import sys
@@ -21,10 +20,8 @@ import pytest
 
 from ionmesh.cli import main
 from ionmesh.config import load_config
-from ionmesh.db import Database
-from tests.ionmesh import postgres
-from tests.ionmesh.conftest import API, add_bank, add_key, add_slots, add_tenant
-from tests.ionmesh.postgres import Cluster
+from simlab.lab import free_port
+from tests.ionmesh.conftest import API
 from tests.ionmesh.process import DEADLINE_S
 from tests.orchestrator.tls import Authority
 
@@ -36,11 +33,6 @@ UNITS = sorted([*FOLDER.glob("*.service"), *FOLDER.glob("*.socket")])
 def needs(program: str, package: str) -> pytest.MarkDecorator:
     found = shutil.which(program)
     return pytest.mark.skipif(found is None, reason=f"{program} is not installed (Debian: {package})")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def settings_of(path: Path) -> dict[str, str]:
@@ -77,20 +69,6 @@ def ask(connection: HTTPConnection, method: str, path: str, body: str | None, **
         else:
             connection.close()
             return answer
-
-
-@pytest.fixture
-def served(cluster: Cluster, request: pytest.FixtureRequest) -> tuple[str, str]:
-    """A stocked PostgreSQL database's URL and a key of its tenant, which lets loopback in without one."""
-    url = cluster.create(f"deploy-{request.node.name}")
-    postgres.migrated(url)
-    database = Database(url)
-    add_tenant(database, legacy_cidrs=["127.0.0.0/8", "192.0.2.0/24"])
-    add_bank(database)
-    add_slots(database, "1-9")
-    key = add_key(database)
-    database.close()
-    return url, key
 
 
 @needs("systemd-analyze", "systemd")

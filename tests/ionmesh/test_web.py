@@ -12,25 +12,10 @@ from pathlib import Path
 import pytest
 
 from ionmesh.db import Database
-from tests.ionmesh.conftest import API, add_bank, add_key, add_slots, add_tenant
-from tests.ionmesh.postgres import Cluster, migrated
+from tests.ionmesh.conftest import API
 from tests.ionmesh.process import DEADLINE_S, WebProcess
 
 REGISTER = f"{API}/remsim/register-client"
-
-
-@pytest.fixture
-def served(cluster: Cluster, request: pytest.FixtureRequest) -> tuple[str, str]:
-    """A stocked database's URL and a key of its tenant."""
-    url = cluster.create(f"web-{request.node.name}")
-    migrated(url)
-    database = Database(url)
-    add_tenant(database)
-    add_bank(database)
-    add_slots(database, "1-9")
-    key = add_key(database)
-    database.close()
-    return url, key
 
 
 @pytest.fixture
