@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import signal
 import socket
 import threading
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from waitress.server import TcpWSGIServer, create_server  # type: ignore[import-
 from ionmesh.app import create_app
 from ionmesh.config import Config
 from ionmesh.db import Database
+from ionmesh.ending import Ending
 from ionmesh.jobs import Jobs
 from ionmesh.listening import listen, url_of
 
@@ -41,31 +41,24 @@ def serve(config: Config, host: str, port: int, ready: Callable[[str], None]) ->
     `ready` is told the URL once requests are accepted; port 0 takes a free one. Raises OSError when the
     address cannot be had.
     """
-    stop, died = threading.Event(), threading.Event()
-
-    def on_death() -> None:
-        died.set()
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stop.set())
     listener = listen(host, port)
     host, port = listener.getsockname()[:2]
     if config.public_url is None:
         config = replace(config, public_url=url_of(socket.gethostname() if host in _ANY_HOST else host, port))
     database = Database(config.database)
-    jobs = Jobs(database, config, on_death)
+    ending = Ending()
+    jobs = Jobs(database, config, ending.on_death)
     app = create_app(config, database=database, assignments_changed=lambda: jobs.slot_maps.wake(_SETTLE_S))
     front = _HttpFront(app, listener, _HTTP_THREADS + config.event_streams)
     jobs.start()
     front.start()
     ready(url_of(host, port))
-    stop.wait()
+    ending.wait()
     log.info("stopping")
     front.stop(_DRAIN_S, _THREAD_STOP_S)
     jobs.stop(_THREAD_STOP_S)
     database.close()
-    return 1 if died.is_set() else 0
+    return ending.status
 
 
 class _HttpFront:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import signal
-import threading
 from collections.abc import Callable
 
 from ionmesh.config import Config
 from ionmesh.db import Database
+from ionmesh.ending import Ending
 from ionmesh.jobs import Jobs
 
 log = logging.getLogger(__name__)
@@ -18,21 +17,14 @@ _THREAD_STOP_S = 0.3
 
 def work(config: Config, ready: Callable[[], None]) -> int:
     """Work until SIGTERM or SIGINT; returns the exit status. Must run in the main thread."""
-    stop, died = threading.Event(), threading.Event()
-
-    def on_death() -> None:
-        died.set()
-        stop.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stop.set())
     database = Database(config.database)
-    jobs = Jobs(database, config, on_death)
-    jobs.watch_assignments(on_death)
+    ending = Ending()
+    jobs = Jobs(database, config, ending.on_death)
+    jobs.watch_assignments(ending.on_death)
     jobs.start()
     ready()
-    stop.wait()
+    ending.wait()
     log.info("stopping")
     jobs.stop(_THREAD_STOP_S)
     database.close()
-    return 1 if died.is_set() else 0
+    return ending.status

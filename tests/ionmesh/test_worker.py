@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
 from datetime import timedelta
@@ -23,7 +22,7 @@ from ionmesh.services import events, housekeeping, registration, slotmaps
 from ionmesh.services.events import Happening
 from ionmesh.services.registration import Registration
 from tests.ionmesh.conftest import START, add_bank, add_slots, add_tenant, url_of
-from tests.ionmesh.process import DEADLINE_S
+from tests.ionmesh.process import DEADLINE_S, ask_to_end
 from tests.ionmesh.remsim import FakeRemsimServer
 
 SILENCE = timedelta(seconds=300)
@@ -65,7 +64,7 @@ def test_workers_map_what_others_assign_and_end_when_told(database: Database) ->
                 registration.unregister(session, 1, "r1", "test", START)
             remsim.wait_for({(1, 2)})
             for worker in workers:
-                worker.send_signal(signal.SIGTERM)
+                ask_to_end(worker.pid)
                 assert worker.wait(DEADLINE_S) == 0
         finally:
             for worker in workers:
@@ -129,3 +128,22 @@ def test_old_rows_are_dropped_and_what_waits_is_kept(stocked: Database) -> None:
     with stocked.read() as session:
         assert session.scalars(select(Event.client_id)).all() == ["r40"]
         assert session.scalars(select(WebhookDelivery.state)).all() == [DeliveryState.PENDING]
+
+
+def test_a_job_that_breaks_ends_the_worker_with_a_failure(database: Database) -> None:
+    program = """
+import sys
+from ionmesh.services import housekeeping
+del housekeeping.drop_old
+from ionmesh.cli import main
+main()
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program, "worker", "--database", url_of(database)],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert "the housekeeping thread died" in ended.stderr
