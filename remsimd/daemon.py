@@ -54,6 +54,9 @@ LOG_TAIL_CHARS = 4000
 
 def run(path: Path, config: Config, *, run_dir: Path, lines: Lines) -> int:
     """Run until SIGTERM or SIGINT; the exit status for the shell."""
+    # asyncio has a handler of its own for a default one; replacing that would write it out for an error
+    # that nobody sees, and load inspect for it, which takes a megabyte.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     return asyncio.run(Daemon(path, config, run_dir=run_dir, lines=lines).run())
 
 
