@@ -21,6 +21,14 @@ SELDOM_USED: Mapping[str, tuple[str, ...]] = {
     "dis": (),
     "inspect": (),
     "tokenize": (),
+    # asyncio, for what it says of a failure and for TLS, which requests does; subprocess, for texts.
+    "asyncio.sslproto": (),
+    "locale": (),
+    "textwrap": (),
+    "traceback": ("extract_stack",),
+    # shutil, for archives.
+    "bz2": (),
+    "lzma": (),
     # http.server, http.cookiejar, requests, and logging.handlers for its sockets.
     "html": (),
     "html.entities": (),
@@ -28,14 +36,23 @@ SELDOM_USED: Mapping[str, tuple[str, ...]] = {
     "mimetypes": (),
     "pickle": (),
     # For host names beyond ASCII.
-    "idna.idnadata": (),
+    "idna": (),
     # urllib3 asks for the version of a library for HTTP/2, certifi may be in an archive.
     "importlib.metadata": ("version",),
     "zipfile": (),
+    # requests asks it for proxies, prometheus_client pushes with it.
+    "urllib.request": (
+        *("getproxies", "getproxies_environment", "parse_http_list", "proxy_bypass"),
+        *("proxy_bypass_environment", "BaseHandler", "HTTPHandler", "HTTPRedirectHandler"),
+        *("HTTPSHandler", "Request", "build_opener"),
+    ),
     # For metrics that decorate functions; it takes names out of inspect.
     "prometheus_client.decorator": ("decorate",),
 }
-"""Module to those of its functions that are taken from it at once, and called later or never."""
+"""Module to those of its functions that are taken from it at once, and called later or never.
+
+Some are classes; what is derived from one at once is without it, and so of no use.
+"""
 
 
 class _Deferred(ModuleType):
@@ -71,6 +88,7 @@ class _Deferred(ModuleType):
         def load_and_call(*args: Any, **kwargs: Any) -> Any:
             return getattr(self._load(), function)(*args, **kwargs)
 
+        vars(load_and_call)["__mro_entries__"] = lambda _: ()
         return load_and_call
 
 

@@ -1,13 +1,15 @@
 """Blocking HTTP calls of one thread; the only module that knows requests."""
 
 import json as json_module
+import os
 import ssl
 import sys
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from remsimd import __version__
 from remsimd.errors import OrchestratorError
@@ -170,9 +172,12 @@ class Sessions:
         self._routes.clear()
 
     def _proxies(self, url: str) -> dict[str, str]:
+        named = any(name.lower().endswith("_proxy") for name in os.environ)
+        if not self._settings.proxies_from_environment or not named:
+            return {}
         import requests
 
-        return requests.utils.get_environ_proxies(url) if self._settings.proxies_from_environment else {}
+        return requests.utils.get_environ_proxies(url)
 
     def _route(self, request: Request, now_s: float) -> _Route:
         key = request.interface, request.keep_open, request.secure
@@ -265,21 +270,33 @@ def _json_object(raw: bytes) -> dict[str, Any] | None:
 
 
 def _import_requests() -> None:
-    """Import requests without 1.5 MB that JSON and our own TLS contexts need nothing of.
+    """Import requests without 2 MB that JSON and our own TLS contexts need nothing of.
 
-    It does without a detector of character sets where none is installed, and says so in a warning; of
-    its releases 2.32.0 to 2.32.4 keep a TLS context with all of certifi's certificates.
+    It does without a detector of character sets where none is installed, and says so in a warning. It
+    asks certifi at once where certificates are, and its releases 2.32.0 to 2.32.4 load all of them.
     """
     if "requests" in sys.modules:
         return
-    hidden = [name for name in ("chardet", "charset_normalizer") if name not in sys.modules]
+    from urllib3.util import ssl_
+
+    certificates = ModuleType("certifi")
+    certificates.where = lambda: SYSTEM_CAS  # type: ignore[attr-defined]
     # None makes an import fail (importlib's documentation).
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # typeshed knows modules only
+    instead = {"chardet": None, "charset_normalizer": None, "certifi": certificates}
+    instead = {name: module for name, module in instead.items() if name not in sys.modules}
+    sys.modules.update(instead)  # type: ignore[arg-type]  # typeshed knows modules only
     warnings.filterwarnings("ignore", "Unable to find acceptable character detection")
+    create_context = ssl_.create_urllib3_context
+    ssl_.create_urllib3_context = _no_context
     try:
         import requests.adapters
     finally:
-        for name in hidden:
+        ssl_.create_urllib3_context = create_context
+        for name in instead:
             del sys.modules[name]
-    if hasattr(requests.adapters, "_preloaded_ssl_context"):
-        requests.adapters._preloaded_ssl_context = None
+    if hasattr(requests.adapters, "create_urllib3_context"):
+        requests.adapters.create_urllib3_context = create_context
+
+
+def _no_context(*_: Any, **__: Any) -> NoReturn:
+    raise ImportError

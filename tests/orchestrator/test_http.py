@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -215,3 +217,20 @@ async def test_our_own_certificate(authority: Authority) -> None:
         error = await fails(stranger, server.url)
         stranger.close()
     assert error.code in ("tls", "connect")
+
+
+def test_requests_is_imported_without_certificates_and_is_whole_afterwards() -> None:
+    code = """
+import ssl, sys
+loaded = []
+ssl.SSLContext.load_verify_locations = lambda *given, **named: loaded.append(given)
+from remsimd.httpsession import _import_requests
+_import_requests()
+import certifi, requests.adapters, urllib3.util.ssl_
+made = getattr(requests.adapters, "create_urllib3_context", urllib3.util.ssl_.create_urllib3_context)
+print(loaded, type(made()).__name__, certifi.where().endswith("cacert.pem"))
+"""
+    # What measures the tests may have imported requests' parts already.
+    env = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, env=env)
+    assert (done.stdout, done.stderr) == ("[] SSLContext True\n", "")
