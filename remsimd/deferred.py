@@ -71,7 +71,7 @@ class _Deferred(ModuleType):
 
     def _search_path(self) -> list[str]:
         package = self.__name__.rpartition(".")[0]
-        spec = PathFinder.find_spec(self.__name__, sys.modules[package].__path__ if package else None)
+        spec = PathFinder.find_spec(self.__name__, import_module(package).__path__ if package else None)
         if spec is None or spec.submodule_search_locations is None:
             raise AttributeError(f"module {self.__name__!r} is not a package")
         return spec.submodule_search_locations
@@ -99,9 +99,17 @@ def is_coroutine_function(function: object) -> bool:
     return isinstance(function, FunctionType) and bool(function.__code__.co_flags & _CO_COROUTINE)
 
 
+def own_annotations(cls: type) -> dict[str, Any]:
+    """As `inspect.get_annotations` of a class, which dataclasses asks for each in Python 3.12 and 3.13."""
+    return dict(vars(cls).get("__annotations__", {}))
+
+
 def defer(modules: Mapping[str, tuple[str, ...]] = SELDOM_USED) -> None:
     """Have each of the modules loaded at its first use; those that are loaded already stay."""
     for name, functions in modules.items():
         if name not in sys.modules:
             sys.modules[name] = _Deferred(name, functions)
-    vars(sys.modules["inspect"]).setdefault("iscoroutinefunction", is_coroutine_function)
+    inspect = vars(sys.modules["inspect"])
+    inspect.setdefault("iscoroutinefunction", is_coroutine_function)
+    if sys.version_info < (3, 14):
+        inspect.setdefault("get_annotations", own_annotations)

@@ -11,7 +11,7 @@ from importlib import import_module
 
 import pytest
 
-from remsimd.deferred import SELDOM_USED, is_coroutine_function
+from remsimd.deferred import SELDOM_USED, is_coroutine_function, own_annotations
 
 
 def fresh(code: str) -> str:
@@ -78,12 +78,6 @@ def test_a_class_taken_at_once_may_be_derived_from_and_is_made_later() -> None:
     )
 
 
-@pytest.mark.parametrize("name", SELDOM_USED)
-def test_the_modules_and_functions_exist(name: str) -> None:
-    module = import_module(name)
-    assert all(callable(getattr(module, function)) for function in SELDOM_USED[name])
-
-
 class Handler:
     async def later(self) -> None:
         pass
@@ -94,6 +88,21 @@ class Handler:
 
 async def later() -> None:
     pass
+
+
+class Derived(Handler):
+    known: int = 1
+
+
+@pytest.mark.parametrize("cls", [Handler, Derived, int])
+def test_annotations_of_a_class_are_those_of_inspect(cls: type) -> None:
+    assert own_annotations(cls) == inspect.get_annotations(cls)
+
+
+@pytest.mark.parametrize("name", SELDOM_USED)
+def test_the_modules_and_functions_exist(name: str) -> None:
+    module = import_module(name)
+    assert all(callable(getattr(module, function)) for function in SELDOM_USED[name])
 
 
 @pytest.mark.parametrize(

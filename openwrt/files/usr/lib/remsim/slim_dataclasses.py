@@ -50,10 +50,7 @@ def dataclass(
         own = {"__repr__", "__eq__", "__hash__"} & vars(cls).keys()
         made: Any = standard(repr=False, eq=False, **options)(cls)
         names = [each.name for each in fields(made) if each.compare]
-        # One attribute alone would be itself instead of a tuple, which finds NaN the same as itself.
-        made._compared = (
-            attrgetter(*(names if len(names) > 1 else names * 2)) if names else staticmethod(_nothing)
-        )
+        made._compared = attrgetter(*names) if names else staticmethod(_nothing)
         shared: dict[str, Callable[..., Any] | None] = {"__eq__": _eq, "__hash__": _hash if frozen else None}
         if repr:
             shared["__repr__"] = _repr
