@@ -271,8 +271,8 @@ def user_reset_second_factor(database: str | None, email: str) -> None:
 def doctor(database: str | None) -> None:
     """Look for what is wrong with this installation.
 
-    One line for each thing looked at, `ok` or `FAIL`: the schema, tenants, keys, slots, and every
-    osmo-remsim-server with its slot maps. Changes nothing.
+    One line for each thing looked at, `ok` or `FAIL`: the schema, tenants, keys, slots, stored
+    secrets, and every osmo-remsim-server with its slot maps. Changes nothing.
 
     Exit status: 0 when all is well, 1 when something is wrong.
     """

@@ -5,12 +5,12 @@ from __future__ import annotations
 import click
 
 from ionmesh.clock import utcnow
-from ionmesh.opening import configured, database_option, opened
+from ionmesh.opening import configured, database_option, opened, writing
 
 
 @click.group()
 def db() -> None:
-    """Upgrade the schema, grant access, import."""
+    """Upgrade the schema, grant access, seal secrets, import."""
 
 
 @db.command("upgrade")
@@ -46,6 +46,22 @@ def grant(database: str | None, role: str) -> None:
         except InvalidRequest as error:
             raise click.ClickException(error.message) from error
     click.echo(f"{role} may serve")
+
+
+@db.command("seal")
+@database_option
+def seal(database: str | None) -> None:
+    """Seal the secrets that lie readable in the database.
+
+    Signing secrets of webhooks, second factors and the key for push messages, from the time before
+    there was an IONMESH_KEY_PEPPER, or before the version that seals them. Run it with the pepper the
+    servers have; they may run meanwhile. `ionmesh doctor` tells whether there are any.
+    """
+    from ionmesh.services import seals
+
+    with writing(database) as session:
+        count = seals.seal_readable(session, configured(database=database).key_pepper)
+    click.echo(f"{count} secrets sealed")
 
 
 @db.command("import")

@@ -37,6 +37,9 @@ class Config:
     """How often the slot maps of each osmo-remsim-server are compared with the assignments."""
     remsim_timeout_s: int = 2
     """Time for one request to an osmo-remsim-server."""
+    loopback_banks: int = 1
+    """0: no osmo-remsim-server on this machine's loopback is called, for a server whose tenants are not
+    trusted."""
     command_ttl_s: int = 3600
     """Life of a queued command when its creator names none."""
     proxy_hops: int = 0
@@ -133,6 +136,7 @@ _PARSERS: dict[str, Callable[[str, str], Any]] = {
     "offline_after_s": _between(30, 86_400),
     "reconcile_interval_s": _between(1, 3600),
     "remsim_timeout_s": _between(1, 30),
+    "loopback_banks": _between(0, 1),
     "command_ttl_s": _between(10, 604_800),
     "proxy_hops": _between(0, 8),
     "private_webhooks": _between(0, 1),

@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 from ionmesh import roles, schema
 from ionmesh.config import Config
 from ionmesh.db import Database
-from ionmesh.errors import RemsimServerError
+from ionmesh.errors import RemsimServerError, SchemaNewer
 from ionmesh.models import ApiKey, Slot, SlotStatus, Tenant
 from ionmesh.remsim_server import RemsimServer
-from ionmesh.services import slotmaps
+from ionmesh.services import seals, slotmaps
 from ionmesh.services.slotmaps import ServerPlan
 
 
@@ -32,7 +32,9 @@ def examine(config: Config) -> Iterator[Finding]:
     database = Database(config.database)
     try:
         at, head = schema.current(database), schema.head()
-        yield Finding(at == head, f"schema is at {at or 'nothing'}, this version needs {head}")
+        schema.refuse_newer(at)
+        text = f"schema is at {at or 'nothing'}, this version needs {head}"
+        yield Finding(at == head, text if at == head else f"{text}: ionmesh db upgrade")
         if at != head:
             return
         with database.read() as session:
@@ -40,9 +42,12 @@ def examine(config: Config) -> Iterator[Finding]:
                 # Not wrong, as the queries' own conditions stand: one wall of two.
                 yield Finding(True, "tenants are not kept apart by PostgreSQL: this role owns the tables")
             yield from _inventory(session)
+            yield from _secrets(session, config.key_pepper)
             plans = slotmaps.wanted(session)
         for plan in plans:
-            yield _server(plan, config.remsim_timeout_s)
+            yield _server(plan, config)
+    except SchemaNewer as error:
+        yield Finding(False, str(error))
     except OperationalError as error:
         yield Finding(False, f"database: {error.orig}")
     finally:
@@ -61,8 +66,22 @@ def _inventory(session: Session) -> Iterator[Finding]:
     yield Finding(slots > 0, f"{slots} slots, {free} available" + ("" if slots else ": ionmesh slot add"))
 
 
-def _server(plan: ServerPlan, timeout_s: float) -> Finding:
-    server = RemsimServer(plan.url, timeout_s)
+def _secrets(session: Session, pepper: str) -> Iterator[Finding]:
+    found = seals.tally(session, pepper)
+    if found.sealed:
+        yield Finding(True, f"{found.sealed} stored secrets are sealed")
+    if found.otherwise:
+        text = f"{found.otherwise} stored secrets were sealed with another IONMESH_KEY_PEPPER: set that one"
+        yield Finding(False, text)
+    if found.readable and pepper:
+        yield Finding(False, f"{found.readable} stored secrets are readable: ionmesh db seal")
+    elif found.readable:
+        # Not wrong, as a server may do without a pepper.
+        yield Finding(True, f"{found.readable} stored secrets are readable: IONMESH_KEY_PEPPER is not set")
+
+
+def _server(plan: ServerPlan, config: Config) -> Finding:
+    server = RemsimServer(plan.url, config.remsim_timeout_s, loopback_allowed=bool(config.loopback_banks))
     try:
         connected = server.connected_banks()
         repair = slotmaps.repair(plan, server.slotmaps())

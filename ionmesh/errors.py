@@ -2,18 +2,21 @@
 
 IonmeshError
 ├── ConfigError               a setting is wrong; names the variable
+├── SchemaNewer               the database is another version's; carries its revision and this one's
 ├── ServiceError              a request is refused; carries a machine-readable code
 │   ├── InvalidRequest
 │   ├── Unauthorized
-│   │   └── KeyRefused        carries the key's prefix and tenant
-│   │       ├── KeyEnded
-│   │       └── KeyMismatch
+│   │   ├── KeyRefused        carries the key's prefix and tenant
+│   │   │   ├── KeyEnded
+│   │   │   └── KeyMismatch
+│   │   └── SignInRefused     carries the user whose address was given
 │   ├── Forbidden
 │   ├── NotFound
 │   ├── Conflict
 │   │   └── IdentityConflict
 │   ├── TooManyRequests       carries the seconds to wait
 │   └── NoSlot                carries the mapping modes that still have a free slot
+├── AddressRefused            a name leads where the server does not go; carries both
 └── RemsimServerError         osmo-remsim-server's REST did not do what was asked; carries its URL
     ├── RemsimServerUnreachable
     ├── RemsimServerRefused   carries the HTTP status
@@ -39,6 +42,18 @@ class ConfigError(IonmeshError):
         self.variable = variable
         self.value = value
         self.allowed = allowed
+
+
+class SchemaNewer(IonmeshError):
+    """A newer version upgraded the database: its revision is none this version knows."""
+
+    def __init__(self, found: str, head: str) -> None:
+        super().__init__(
+            f"the schema of the database is at revision {found}, and this version knows none after {head}:"
+            " a newer version upgraded it. Install that version, or restore the backup from before"
+        )
+        self.found = found
+        self.head = head
 
 
 class ServiceError(IonmeshError):
@@ -73,6 +88,14 @@ class KeyEnded(KeyRefused):
 
 class KeyMismatch(KeyRefused):
     """It never was: the secret behind the prefix is another one."""
+
+
+class SignInRefused(Unauthorized):
+    """A user's address with what does not let this user in; the caller is told no more than a stranger."""
+
+    def __init__(self, user_id: int) -> None:
+        super().__init__("unauthorized", "Unauthorized")
+        self.user_id = user_id
 
 
 class Forbidden(ServiceError):
@@ -110,6 +133,15 @@ class NoSlot(ServiceError):
         self.available_modes = tuple(available_modes)
 
 
+class AddressRefused(IonmeshError):
+    """None of the addresses behind a name may be connected to."""
+
+    def __init__(self, host: str, address: str) -> None:
+        super().__init__(f"{host} leads to {address}, which this server does not call")
+        self.host = host
+        self.address = address
+
+
 class RemsimServerError(IonmeshError):
     """osmo-remsim-server's REST interface failed."""
 
@@ -120,7 +152,7 @@ class RemsimServerError(IonmeshError):
 
 
 class RemsimServerUnreachable(RemsimServerError):
-    """No answer: refused, timed out, cut off."""
+    """No answer: refused, timed out, cut off, or at an address that is no bank's."""
 
 
 class RemsimServerRefused(RemsimServerError):

@@ -40,14 +40,14 @@ class Jobs:
         self, database: Database, config: Config, on_death: Callable[[], None], clock: Clock = utcnow
     ) -> None:
         self._database = database
-        maps = reconciler(database, config.remsim_timeout_s)
+        maps = reconciler(database, config.remsim_timeout_s, loopback_allowed=bool(config.loopback_banks))
         self.slot_maps = Repeater(
             "reconcile", config.reconcile_interval_s, self._alone("reconcile", maps.run), on_death
         )
         silence = offline_after(config.offline_after_s, config.heartbeat_interval_s)
         sweeper = Sweeper(database, silence, clock, self.slot_maps.wake)
         send = sender(private_allowed=bool(config.private_webhooks))
-        courier = Courier(database, clock, send)
+        courier = Courier(database, clock, send, config.key_pepper)
         pusher = Pusher(database, clock, Vapid(database, config, clock), send)
         recorder = Recorder(database, clock)
         watchman = _Watchman(database, clock)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ionmesh.config import Config, load_config
-from ionmesh.errors import ConfigError, ServiceError
+from ionmesh.errors import ConfigError, SchemaNewer, ServiceError
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -51,6 +51,8 @@ def opened(config: Config) -> Iterator[Database]:
     try:
         schema.upgrade(database)
         yield database
+    except SchemaNewer as error:
+        raise click.ClickException(str(error)) from error
     except OperationalError as error:
         raise click.ClickException(f"database: {error.orig}") from error
     finally:

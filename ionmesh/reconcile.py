@@ -128,6 +128,6 @@ def _apply(server: SlotMapServer, plan: ServerPlan, repair: Repair) -> list[Slot
     return refused
 
 
-def reconciler(database: Database, timeout_s: float) -> Reconciler:
+def reconciler(database: Database, timeout_s: float, *, loopback_allowed: bool = True) -> Reconciler:
     """Return a reconciler that talks to real servers over HTTP."""
-    return Reconciler(database, lambda url: RemsimServer(url, timeout_s))
+    return Reconciler(database, lambda url: RemsimServer(url, timeout_s, loopback_allowed=loopback_allowed))

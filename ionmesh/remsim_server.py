@@ -9,11 +9,20 @@ from __future__ import annotations
 
 import http.client
 import json
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
+from ionmesh.addresses import is_bank
+from ionmesh.connecting import connect, http_over
 from ionmesh.deadline import cut_off
-from ionmesh.errors import RemsimServerGarbled, RemsimServerRefused, RemsimServerUnreachable
+from ionmesh.errors import (
+    AddressRefused,
+    RemsimServerGarbled,
+    RemsimServerRefused,
+    RemsimServerUnreachable,
+)
+from ionmesh.services.inventory import HTTPS_PORT, REMSIM_REST_PORT
 from ionmesh.services.slotmaps import SlotMap
 
 _PREFIX = "/api/backend/v1"
@@ -23,11 +32,15 @@ _ANSWER_MAX_BYTES = 4 * 1024 * 1024
 
 
 class RemsimServer:
-    """One server, one request per connection, as ulfius is spoken to by its own command-line tool."""
+    """One server, one request per connection, as ulfius is spoken to by its own command-line tool.
 
-    def __init__(self, url: str, timeout_s: float) -> None:
+    Tenants name it: it is not called where no bank's server can be, see `addresses.is_bank`.
+    """
+
+    def __init__(self, url: str, timeout_s: float, *, loopback_allowed: bool = True) -> None:
         self._url = url
         self._timeout_s = timeout_s
+        self._allowed = partial(is_bank, loopback_allowed=loopback_allowed)
 
     def connected_banks(self) -> frozenset[int]:
         """Return the bank ids whose bankd is connected now. Raises RemsimServerError."""
@@ -87,25 +100,32 @@ class RemsimServer:
         return value
 
     def _request(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, bytes]:
-        parts = urlsplit(self._url)
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        connection = kind(parts.hostname or "", parts.port, timeout=self._timeout_s)
         headers = {"Accept": "application/json"}
         payload = None
         if body is not None:
             payload = json.dumps(body, separators=(",", ":")).encode()
             headers["Content-Type"] = "application/json"
         try:
-            connection.connect()
-            with cut_off(connection.sock, self._timeout_s):
-                connection.request(method, f"{_PREFIX}/{path}", payload, headers)
-                response = connection.getresponse()
-                content = response.read(_ANSWER_MAX_BYTES + 1)
-        except (OSError, http.client.HTTPException) as error:
+            status, content = self._exchange(method, f"{_PREFIX}/{path}", payload, headers)
+        except (OSError, http.client.HTTPException, AddressRefused) as error:
             reason = f"{method} {path}: {error or type(error).__name__}"
             raise RemsimServerUnreachable(self._url, reason) from error
-        finally:
-            connection.close()
         if len(content) > _ANSWER_MAX_BYTES:
             raise RemsimServerGarbled(self._url, f"{method} {path}: answer too long")
-        return response.status, content
+        return status, content
+
+    def _exchange(
+        self, method: str, path: str, payload: bytes | None, headers: dict[str, str]
+    ) -> tuple[int, bytes]:
+        parts = urlsplit(self._url)
+        host = parts.hostname or ""
+        port = parts.port or (HTTPS_PORT if parts.scheme == "https" else REMSIM_REST_PORT)
+        plain = connect(host, port, self._timeout_s, self._allowed)
+        with plain, cut_off(plain, self._timeout_s):
+            connection = http_over(plain, parts.scheme, host, port)
+            try:
+                connection.request(method, path, payload, headers)
+                response = connection.getresponse()
+                return response.status, response.read(_ANSWER_MAX_BYTES + 1)
+            finally:
+                connection.close()

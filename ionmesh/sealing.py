@@ -1,7 +1,7 @@
 """Keeping secrets that must be had back: encrypted with a key made from the server's pepper.
 
 The database alone, or a copy of it, then gives nothing away. A server without a pepper keeps them as they
-are, in tables of their own; what was kept so stays readable when there is a pepper later.
+are; what was kept so stays readable when there is a pepper later.
 """
 
 from __future__ import annotations
@@ -30,9 +30,14 @@ def seal(text: str, pepper: str) -> str:
     return _SEALED + base64.urlsafe_b64encode(sealed).decode()
 
 
+def is_readable(kept: str) -> bool:
+    """Whether what `seal` returned shows the text, as there was no pepper."""
+    return kept.startswith(_PLAIN)
+
+
 def unseal(kept: str, pepper: str) -> str:
     """Return what `seal` was given. Raises Conflict when that was with another pepper."""
-    if kept.startswith(_PLAIN):
+    if is_readable(kept):
         return kept.removeprefix(_PLAIN)
     from cryptography.exceptions import InvalidTag
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM

@@ -85,9 +85,12 @@ def create_webhook(call: Call, body: WebhookBody) -> dict[str, Any]:
     """Create a webhook, whose signing secret is shown this once."""
     _check_url(call, body.url)
     types = [event.value for event in body.events]
+    pepper = call.run.config.key_pepper
     with call.database.write() as session:
-        webhook = webhooks.create(session, call.tenant_id, body.url, types, call.actor, call.now)
-    return {"webhook": present.webhook(webhook), "secret": webhook.secret}
+        webhook, secret = webhooks.create(
+            session, call.tenant_id, body.url, types, call.actor, call.now, pepper
+        )
+    return {"webhook": present.webhook(webhook), "secret": secret}
 
 
 @routes.patch("/webhooks/<int:webhook_id>", WebhookChange)

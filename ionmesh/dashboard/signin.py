@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from flask import Response, make_response, redirect, render_template, request
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as BaseResponse
@@ -14,9 +16,14 @@ from ionmesh.dashboard.forms import is_local, text
 from ionmesh.dashboard.gate import Visit, pages, to
 from ionmesh.dashboard.i18n import translate as _
 from ionmesh.dashboard.state import state
-from ionmesh.errors import ServiceError, TooManyRequests, Unauthorized
+from ionmesh.errors import ServiceError, SignInRefused, TooManyRequests, Unauthorized
 from ionmesh.models import Role, User
 from ionmesh.services import audit, second_factor, sessions, users
+
+log = logging.getLogger(__name__)
+
+# Users are numbered from 1.
+_NOBODY = 0
 
 
 @pages.get("/sign-in", role=None)
@@ -37,6 +44,8 @@ def take_password() -> BaseResponse:
             user = users.authenticate(session, email, request.form.get("password", ""))
             half_way = second_factor.enabled(session, user.user_id)
     except ServiceError as error:
+        if isinstance(error, Unauthorized):
+            _note_failure(error.user_id if isinstance(error, SignInRefused) else None, "password")
         return _refused("sign_in.html", error, email=email)
     return _signed_in(user, complete=not half_way)
 
@@ -60,6 +69,8 @@ def take_code() -> BaseResponse:
                 session, user.user_id, text("code"), pepper=run.config.key_pepper, now=run.clock()
             )
     except ServiceError as error:
+        if isinstance(error, Unauthorized):
+            _note_failure(user.user_id, "code")
         return _refused("sign_in_code.html", error)
     return _signed_in(user, complete=True)
 
@@ -131,6 +142,25 @@ def _refused(template: str, error: ServiceError, **values: object) -> Response:
     response = _form(template, problem=problem, **values)
     response.status_code = status_of(error)
     return response
+
+
+def _note_failure(user_id: int | None, factor: str) -> None:
+    """Write down whose `password` or `code` was wrong; of addresses that are nobody's the log has a line.
+
+    Nobody can fill the audit log by making up addresses, and how often one that exists is tried is limited.
+    """
+    source_ip = request.remote_addr
+    with runtime().database.write() as session:
+        user = session.get(User, user_id or _NOBODY)
+        entered = user or User(user_id=_NOBODY, email="")
+        _record(session, entered, "user_sign_in_failed", source_ip=source_ip, factor=factor)
+        if user is None:
+            # Written and taken back, so that the time it takes does not tell which addresses exist.
+            session.flush()
+            session.rollback()
+    if user is None:
+        # Not what was typed: it may be a password.
+        log.info("somebody at %s tried to sign in with an address that is no user's", source_ip)
 
 
 def _record(session: Session, user: User, action: str, **details: object) -> None:

@@ -78,8 +78,8 @@ class Webhook(Base):
     webhook_id: Mapped[int] = mapped_column(primary_key=True)
     tenant_id: Mapped[int] = mapped_column(ForeignKey("tenants.tenant_id"))
     url: Mapped[str] = mapped_column(String(2048))
-    secret: Mapped[str] = mapped_column(String(64))
-    """`whsec_` and the base64 of the signing key. Signing needs it in clear."""
+    sealed: Mapped[str] = mapped_column(Text)
+    """`whsec_` and the base64 of the signing key, as `sealing.seal` keeps it."""
     events: Mapped[list[str]]
     """Event types it is told of; empty: all."""
     enabled: Mapped[bool]

@@ -10,6 +10,7 @@ from datetime import datetime
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
+from ionmesh.addresses import is_bank, is_literal
 from ionmesh.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from ionmesh.models import ID_MAX, ID_MIN, Bank, BankStatus, Slot, SlotKind, SlotStatus
 from ionmesh.services import audit
@@ -219,6 +220,9 @@ def parse_rest_url(text: str) -> str:
         raise InvalidRequest("bad_remsim_server_url", f"{text!r} is not http(s)://HOST[:PORT]")
     default_port = HTTPS_PORT if match["scheme"] == "https" else REMSIM_REST_PORT
     host, port = parse_endpoint("remsim_server_url", match["authority"], default_port)
+    # What a name leads to is judged whenever it is called.
+    if is_literal(host) and not is_bank(host, loopback_allowed=True):
+        raise InvalidRequest("bad_remsim_server_url", f"no osmo-remsim-server can be at {host}")
     return f"{match['scheme']}://{host}:{port}"
 
 

@@ -14,7 +14,7 @@ from argon2.exceptions import VerifyMismatchError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from ionmesh.errors import Conflict, InvalidRequest, NotFound, Unauthorized
+from ionmesh.errors import Conflict, InvalidRequest, NotFound, SignInRefused, Unauthorized
 from ionmesh.models import Role, User
 from ionmesh.services import audit
 
@@ -122,16 +122,22 @@ def delete(session: Session, tenant_id: int, user_id: int, actor: str, now: date
 
 
 def authenticate(session: Session, email: str, password: str) -> User:
-    """Return the user. Raises Unauthorized without saying what was wrong."""
+    """Return the user. Raises SignInRefused when the address is a user's, Unauthorized when it is nobody's.
+
+    Both say the same to the caller, and take the same time.
+    """
     user = session.scalar(select(User).where(User.email == email.lower()))
     try:
-        # Without such a user another hash is checked, so that both take the same time.
         _HASHER.verify(user.password_hash if user is not None else _nobodys_hash(), password)
     except VerifyMismatchError as error:
-        raise Unauthorized("unauthorized", "Unauthorized") from error
+        raise _refusal(user) from error
     if user is None or not user.enabled:
-        raise Unauthorized("unauthorized", "Unauthorized")
+        raise _refusal(user)
     return user
+
+
+def _refusal(user: User | None) -> Unauthorized:
+    return Unauthorized("unauthorized", "Unauthorized") if user is None else SignInRefused(user.user_id)
 
 
 def _check_password(password: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import ipaddress
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,8 +15,10 @@ from urllib.parse import urlsplit
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
+from ionmesh.addresses import is_public
 from ionmesh.errors import InvalidRequest, NotFound
 from ionmesh.models import DeliveryState, Webhook, WebhookDelivery
+from ionmesh.sealing import seal
 from ionmesh.services import audit, events, figures
 from ionmesh.services.figures import Name
 
@@ -29,8 +30,6 @@ _WAITS = tuple(timedelta(seconds=s) for s in (5, 60, 300, 1800, 7200, 21_600, 54
 _LEASE = timedelta(minutes=2)
 _GIVE_UP_AFTER = 5
 _ERROR_LENGTH = 255
-# RFC 6052: leads to whatever IPv4 address is in its last bits.
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +50,6 @@ def sign(secret: str, delivery_id: str, timestamp: int, body: str) -> str:
     key = base64.b64decode(secret.removeprefix(_SECRET_MARK))
     digest = hmac.new(key, f"{delivery_id}.{timestamp}.{body}".encode(), hashlib.sha256).digest()
     return "v1," + base64.b64encode(digest).decode()
-
-
-def is_public(address: str) -> bool:
-    """Whether an address is one of the internet's: neither private, local, link-local nor reserved."""
-    try:
-        ip = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    if isinstance(ip, ipaddress.IPv6Address):
-        # An IPv4 address in IPv6 clothes is judged as what it is.
-        ip = ip.ipv4_mapped or ip.sixtofour or ip
-    if ip in _NAT64:
-        return False
-    return ip.is_global and not ip.is_multicast
 
 
 def check_url(url: str, *, private_allowed: bool) -> None:
@@ -103,14 +88,23 @@ def find(session: Session, tenant_id: int, webhook_id: int) -> Webhook:
 
 
 def create(
-    session: Session, tenant_id: int, url: str, event_types: Sequence[str], actor: str, now: datetime
-) -> Webhook:
-    """Create a webhook with a secret of its own; `check_url` is the caller's."""
+    session: Session,
+    tenant_id: int,
+    url: str,
+    event_types: Sequence[str],
+    actor: str,
+    now: datetime,
+    pepper: str = "",
+) -> tuple[Webhook, str]:
+    """Create a webhook. Returns it with the secret its deliveries are signed with, which is kept sealed.
+
+    `check_url` is the caller's.
+    """
     secret = _SECRET_MARK + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
     webhook = Webhook(
         tenant_id=tenant_id,
         url=url,
-        secret=secret,
+        sealed=seal(secret, pepper),
         events=list(event_types),
         enabled=True,
         failures=0,
@@ -119,7 +113,7 @@ def create(
     session.add(webhook)
     session.flush()
     _record(session, webhook, "webhook_created", actor, now)
-    return webhook
+    return webhook, secret
 
 
 def change(

@@ -10,14 +10,16 @@ from pathlib import Path
 import pyotp
 import pytest
 from click.testing import CliRunner, Result
-from sqlalchemy import select
+from sqlalchemy import select, text
 
+from ionmesh import schema
 from ionmesh.cli import main
 from ionmesh.clock import utcnow
 from ionmesh.db import Database
 from ionmesh.errors import Forbidden, Unauthorized
-from ionmesh.models import MappingMode, Scope, Slot, Tenant
-from ionmesh.services import audit, keys, registration, second_factor, users
+from ionmesh.models import MappingMode, Scope, Slot, Tenant, Webhook
+from ionmesh.sealing import unseal
+from ionmesh.services import audit, keys, registration, second_factor, users, vault, webhooks
 from ionmesh.services.registration import Registration
 from tests.ionmesh.remsim import FakeRemsimServer
 
@@ -138,7 +140,9 @@ def test_a_lost_second_factor_is_turned_off(path: Path) -> None:
     assert (entries[0].action, entries[0].actor) == ("second_factor_off", "cli")
 
 
-def test_doctor_tells_what_is_missing_and_then_that_all_is_well(path: Path) -> None:
+def test_doctor_tells_what_is_missing_and_then_that_all_is_well(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     result = ionmesh("doctor")
     assert (result.exit_code, "FAIL schema is at nothing" in result.output) == (1, True)
     done("db", "upgrade")
@@ -157,7 +161,57 @@ def test_doctor_tells_what_is_missing_and_then_that_all_is_well(path: Path) -> N
             registration.register(session, 1, wanted, utcnow(), utcnow() - utcnow())
         database.close()
         assert "1 maps wanted, 1 missing, 0 stale" in ionmesh("doctor").output
+        monkeypatch.setenv("IONMESH_LOOPBACK_BANKS", "0")
+        assert "leads to 127.0.0.1, which this server does not call" in ionmesh("doctor").output
     assert ionmesh("doctor").exit_code == 1, "the server is gone"
+
+
+def test_secrets_that_lie_readable_are_found_and_sealed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done("tenant", "create", "acme")
+    done("user", "create", "--tenant", "acme", "--password", "correct horse battery", "ann@example.com")
+    database = Database(f"sqlite:///{path}")
+    with database.write() as session:
+        _, secret = webhooks.create(session, 1, "https://example.com/", [], "test", utcnow())
+        vault.obtain(session, "vapid", lambda: "key", "", utcnow())
+        ann = users.by_address(session, "ann@example.com")
+        second_factor.enrol(session, ann, pepper="", now=utcnow())
+    assert "ok   3 stored secrets are readable: IONMESH_KEY_PEPPER is not set" in ionmesh("doctor").output
+    assert "set IONMESH_KEY_PEPPER" in ionmesh("db", "seal").output
+
+    monkeypatch.setenv("IONMESH_KEY_PEPPER", "p" * 32)
+    assert "FAIL 3 stored secrets are readable: ionmesh db seal" in ionmesh("doctor").output
+    assert done("db", "seal") == "3 secrets sealed"
+    assert done("db", "seal") == "0 secrets sealed"
+    assert "ok   3 stored secrets are sealed" in ionmesh("doctor").output
+    with database.read() as session:
+        assert unseal(session.scalars(select(Webhook.sealed)).one(), "p" * 32) == secret
+        assert vault.recall(session, "vapid", "p" * 32) == "key"
+    database.close()
+
+    monkeypatch.setenv("IONMESH_KEY_PEPPER", "q" * 32)
+    found = ionmesh("doctor")
+    assert (found.exit_code, "FAIL 3 stored secrets were sealed with another" in found.output) == (1, True)
+
+
+@pytest.mark.parametrize(
+    "command", [["db", "upgrade"], ["run", "--port", "0"], ["web", "--port", "0"], ["worker"], ["doctor"]]
+)
+def test_an_older_program_leaves_a_newer_database_alone_and_says_why(path: Path, command: list[str]) -> None:
+    done("tenant", "create", "acme")
+    database = Database(f"sqlite:///{path}")
+    with database.write() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    result = ionmesh(*command)
+    assert (result.exit_code, "Traceback" in result.output) == (1, False)
+    assert isinstance(result.exception, SystemExit)
+    for said in (
+        "revision 9999",
+        f"none after {schema.head()}",
+        "Install that version, or restore the backup",
+    ):
+        assert said in result.output
+    assert schema.current(database) == "9999"
+    database.close()
 
 
 def test_doctor_tells_of_a_database_that_is_not_there() -> None:

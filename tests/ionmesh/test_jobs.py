@@ -16,7 +16,8 @@ from ionmesh.jobs import Jobs
 from ionmesh.models import Bank
 from ionmesh.services import series
 from ionmesh.services.series import Series
-from tests.ionmesh.conftest import START, Admin, ManualClock, Router
+from tests.ionmesh.conftest import START, Admin, ManualClock, Router, add_bank
+from tests.ionmesh.remsim import FakeRemsimServer
 from tests.ionmesh.services.browser import Browser
 
 DEADLINE_S = 20
@@ -56,6 +57,20 @@ def test_a_report_becomes_a_sample_and_an_alert_a_message(
     assert browser.message()["kind"] == "bank_down"
     assert points.values["rsrp_dbm"] == [-98]
     assert not died.is_set()
+
+
+@pytest.mark.parametrize("allowed", [1, 0])
+def test_whether_banks_on_this_machine_are_called_is_a_setting(
+    stocked: Database, remsim: FakeRemsimServer, clock: ManualClock, allowed: int
+) -> None:
+    add_bank(stocked, 2, url=remsim.url)
+    jobs = Jobs(stocked, Config(loopback_banks=allowed), lambda: None, clock)
+    jobs.start()
+    try:
+        assert jobs.slot_maps.wake(DEADLINE_S) is bool(allowed)
+    finally:
+        jobs.stop(DEADLINE_S)
+    assert bool(remsim.requests) is bool(allowed)
 
 
 def recorded(database: Database) -> Series:

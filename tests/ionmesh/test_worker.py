@@ -107,7 +107,7 @@ def test_old_rows_are_dropped_and_what_waits_is_kept(stocked: Database) -> None:
         hook = Webhook(
             tenant_id=1,
             url="https://hooks.example.com",
-            secret="whsec_",
+            sealed="plain:whsec_",
             events=[],
             enabled=True,
             failures=0,

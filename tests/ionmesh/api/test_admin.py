@@ -93,6 +93,12 @@ def test_a_rest_url_gets_its_usual_port(admin: Admin, given: str, kept: str) -> 
             400,
             "bad_remsim_server_url",
         ),
+        (
+            "simbank/banks",
+            {"bank_id": 2, "bankd": "b", "remsim_server_url": "http://169.254.169.254"},
+            400,
+            "bad_remsim_server_url",
+        ),
         ("simbank/banks", {"bank_id": 2, "bankd": "b", "tenant_id": 2}, 400, "invalid_request"),
         ("simbank/banks/1/slots", {"slots": "9"}, 403, "shared_bank"),
         ("simbank/banks/99/slots", {"slots": "9"}, 404, "no_bank"),

@@ -50,6 +50,7 @@ def test_a_bank_in_maintenance_gives_nothing_new(http: FlaskClient, router: Rout
         (7, {"bankd": "[2001:db8::1]:9999"}, 400, "bad_bankd"),
         (7, {"bankd": None}, 400, "invalid_request"),
         (7, {"remsim_server_url": "ftp://x"}, 400, "bad_remsim_server_url"),
+        (7, {"remsim_server_url": "http://0.0.0.0:9997"}, 400, "bad_remsim_server_url"),
         (7, {"status": "gone"}, 400, "invalid_request"),
         (7, {"tenant_id": 2}, 400, "invalid_request"),
     ],

@@ -92,7 +92,7 @@ def stock(database: Database, clients: int = 1000, *, now: datetime | None = Non
         _traffic(session, tenant.tenant_id, min(clients, 12), now, chance)
         _alerts(session, tenant.tenant_id, names, now)
         _events(session, tenant.tenant_id, names, now, chance)
-        hook = webhooks.create(
+        hook, _ = webhooks.create(
             session, tenant.tenant_id, "https://ops.example.com/hooks/ionmesh", [], "cli", now
         )
         webhooks.test(session, tenant.tenant_id, hook.webhook_id, now)

@@ -15,8 +15,9 @@ from ionmesh.app import create_app
 from ionmesh.config import Config
 from ionmesh.db import Database
 from ionmesh.models import Role
-from tests.ionmesh.conftest import ManualClock
-from tests.ionmesh.dashboard.conftest import Person, token_of
+from ionmesh.services import audit, tenants, users
+from tests.ionmesh.conftest import START, ManualClock, rows_count
+from tests.ionmesh.dashboard.conftest import EVERYWHERE, Person, token_of
 from tests.ionmesh.dashboard.fleet import PASSWORD, Fleet
 
 
@@ -48,6 +49,65 @@ def test_a_wrong_password_and_an_unknown_address_are_answered_alike(
     assert answer.status_code == 401
     assert "That is not right" in answer.text
     assert "ionmesh_session" not in str(answer.headers)
+
+
+def failures(database: Database, tenant_id: int) -> list[tuple[str, str, dict[str, Any]]]:
+    """Who failed to sign in and how, as a tenant's audit log has it, the latest first."""
+    with database.read() as session:
+        entries, _ = audit.entries(session, tenant_id, action="user_sign_in_failed", offset=0, limit=99)
+    return [(entry.actor, entry.subject, entry.details) for entry in entries]
+
+
+@EVERYWHERE
+def test_a_failed_sign_in_is_in_the_audit_log_of_its_tenant(
+    app: Flask, fleet: Fleet, database: Database
+) -> None:
+    with database.write() as session:
+        other = tenants.create(session, slug="other", name="other", now=START).tenant_id
+        made = users.create(
+            session,
+            other,
+            email="eve@example.org",
+            name="Eve",
+            role=Role.OWNER,
+            password=PASSWORD,
+            actor="test",
+            now=START,
+        )
+    someone = Person(app.test_client())
+    someone.http.environ_base |= {"REMOTE_ADDR": "192.0.2.7"}
+    assert someone.sign_in("Eve@Example.org", "not this one").status_code == 401
+    assert failures(database, fleet.tenant_id) == []
+    ((actor, subject, details),) = failures(database, other)
+    assert (actor, subject) == ("eve@example.org", f"user {made.user_id}")
+    assert details == {"source_ip": "192.0.2.7", "factor": "password"}
+
+    assert someone.sign_in("owner@example.com", "wrong").status_code == 401
+    assert [actor for actor, _, _ in failures(database, fleet.tenant_id)] == ["owner@example.com"]
+    assert len(failures(database, other)) == 1
+
+
+def test_somebody_who_may_not_in_is_noted_and_somebody_who_does_not_exist_is_not(
+    app: Flask, fleet: Fleet, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "ionmesh")
+    with database.write() as session:
+        users.by_address(session, "viewer@example.com").enabled = False
+    before = rows_count(database)
+    someone = Person(app.test_client())
+    assert someone.sign_in("nobody@example.com", "a secret").status_code == 401
+    assert rows_count(database) == before
+    assert "127.0.0.1 tried to sign in with an address that is no user's" in caplog.text
+    assert "nobody" not in caplog.text
+    assert someone.sign_in("viewer@example.com").status_code == 401
+    assert [actor for actor, _, _ in failures(database, fleet.tenant_id)] == ["viewer@example.com"]
+
+
+def test_attempts_beyond_the_limit_are_not_noted(app: Flask, fleet: Fleet, database: Database) -> None:
+    someone = Person(app.test_client())
+    answers = [someone.sign_in("owner@example.com", "wrong").status_code for _ in range(13)]
+    assert answers == [401] * 10 + [429] * 3
+    assert len(failures(database, fleet.tenant_id)) == 10
 
 
 def test_attempts_are_limited_for_an_account_from_wherever(app: Flask, fleet: Fleet) -> None:
@@ -140,7 +200,7 @@ def test_who_is_locked_out_is_out_at_once(person: Callable[[Role], Person]) -> N
 
 
 def test_the_second_factor_is_asked_for_and_recovery_codes_are_good_once(
-    app: Flask, fleet: Fleet, owner: Person, clock: ManualClock
+    app: Flask, fleet: Fleet, owner: Person, clock: ManualClock, database: Database
 ) -> None:
     page = owner.post("/account/second-factor", {"current_password": PASSWORD}).text
     assert "data:image/svg+xml" in page
@@ -161,6 +221,8 @@ def test_the_second_factor_is_asked_for_and_recovery_codes_are_good_once(
         answer = someone.http.post("/sign-in/code", data={"csrf": token, "code": code})
         assert answer.status_code == status
         assert (someone.get("/").status_code == 200) is (status == 303)
+    wrong = ("owner@example.com", {"source_ip": "127.0.0.1", "factor": "code"})
+    assert [(actor, details) for actor, _, details in failures(database, fleet.tenant_id)] == [wrong] * 2
 
 
 def test_an_admin_turns_a_lost_second_factor_off(

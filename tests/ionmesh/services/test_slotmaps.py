@@ -240,3 +240,28 @@ def test_a_silent_server_times_out() -> None:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(RemsimServerUnreachable):
             RemsimServer(url, 0.05).slotmaps()
+
+
+# The last two are 169.254.169.254, in notations that the system's resolver takes.
+@pytest.mark.parametrize("host", ["169.254.169.254", "0.0.0.0", "224.0.0.1", "2852039166", "0xa9fea9fe"])
+def test_a_server_is_not_called_where_no_bank_can_be(host: str) -> None:
+    with pytest.raises(RemsimServerUnreachable, match="which this server does not call"):
+        RemsimServer(f"http://{host}:9997", 2).slotmaps()
+
+
+def test_a_server_on_this_machine_is_called_unless_a_setting_forbids_it(remsim: FakeRemsimServer) -> None:
+    url = remsim.url.replace("127.0.0.1", "localhost")
+    assert RemsimServer(url, 2).slotmaps() == frozenset()
+    asked = list(remsim.requests)
+    with pytest.raises(RemsimServerUnreachable, match="localhost leads to"):
+        RemsimServer(url, 2, loopback_allowed=False).slotmaps()
+    assert remsim.requests == asked
+
+
+def test_a_bank_with_an_impossible_name_keeps_no_other_from_being_reconciled(
+    stocked: Database, remsim: FakeRemsimServer
+) -> None:
+    add_bank(stocked, 2, url="http://" + "a" * 64)
+    add_bank(stocked, 3, url=remsim.url)
+    assert not reconcile(stocked).run()
+    assert remsim.requests != []
