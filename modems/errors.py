@@ -19,13 +19,17 @@ class ModemError(Exception):
 
 
 class AtError(ModemError):
-    """The modem refused `command`; `code` is the +CME/+CMS number when one is known, `text` its name."""
+    """The modem refused `command` with the final result `line`.
 
-    def __init__(self, command: str, code: int | None, text: str) -> None:
-        super().__init__(command, code, text)
+    `code` is the +CME/+CMS number when one is known, `text` its name.
+    """
+
+    def __init__(self, command: str, code: int | None, text: str, line: str) -> None:
+        super().__init__(command, code, text, line)
         self.command = command
         self.code = code
         self.text = text
+        self.line = line
 
     def __str__(self) -> str:
         number = "" if self.code is None else f" ({self.code})"

@@ -52,12 +52,12 @@ TOLD_WITHIN_S = 2.0
 LOG_TAIL_CHARS = 4000
 
 
-def run(path: Path, config: Config, *, run_dir: Path, lines: Lines) -> int:
-    """Run until SIGTERM or SIGINT; the exit status for the shell."""
+def run(path: Path, config: Config, *, run_dir: Path, lines: Lines) -> None:
+    """Run until SIGTERM or SIGINT."""
     # asyncio has a handler of its own for a default one; replacing that would write it out for an error
     # that nobody sees, and load inspect for it, which takes a megabyte.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    return asyncio.run(Daemon(path, config, run_dir=run_dir, lines=lines).run())
+    asyncio.run(Daemon(path, config, run_dir=run_dir, lines=lines).run())
 
 
 class Daemon:
@@ -88,12 +88,11 @@ class Daemon:
         self._stop = asyncio.Event()
         self._keep_card = False
         self._logtail = LogTail()
-        self._exit_status = 0
         self._reloading = asyncio.Lock()
         self._asked: set[asyncio.Task[Any]] = set()
 
-    async def run(self) -> int:
-        """Everything from start to stop; returns the exit status."""
+    async def run(self) -> None:
+        """Everything from start to stop."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
@@ -112,7 +111,6 @@ class Daemon:
             await self._stop.wait()
             log.info("remsimd stops")
             await self._wind_down()
-        return self._exit_status
 
     # Parts
 

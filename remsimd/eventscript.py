@@ -6,10 +6,8 @@ too long is ended, and its result changes nothing here.
 """
 
 import asyncio
-import contextlib
 import logging
 import os
-import signal
 from functools import singledispatch
 from typing import Any
 
@@ -17,6 +15,7 @@ from remsimd import __version__
 from remsimd import events as ev
 from remsimd.bus import Bus
 from remsimd.config.model import FrontendConfig, SimSource
+from remsimd.programs import running
 from remsimd.rspro import events as remote
 from remsimd.sim.frontend import SlotStatus
 from remsimd.state import State
@@ -111,29 +110,15 @@ class EventScript:
 
     async def _call(self, cause: str, contacts: SlotStatus | None) -> None:
         inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
-        script = await asyncio.create_subprocess_exec(
-            self._path,
-            cause,
-            stdin=asyncio.subprocess.DEVNULL,
-            env={**inherited, **environment(self._store.now, cause, self._frontend, contacts)},
-            start_new_session=True,
-        )
+        env = {**inherited, **environment(self._store.now, cause, self._frontend, contacts)}
         try:
-            async with asyncio.timeout(RUN_WITHIN_S):
+            async with (
+                running(self._path, cause, env=env, group=True, stdin=asyncio.subprocess.DEVNULL) as script,
+                asyncio.timeout(RUN_WITHIN_S),
+            ):
                 status = await script.wait()
         except TimeoutError:
             log.warning("%s %s took longer than %.0f s and was ended", self._path, cause, RUN_WITHIN_S)
             return
-        finally:
-            await _ended(script)
         level = logging.WARNING if status else logging.DEBUG
         log.log(level, "%s %s ended with status %d", self._path, cause, status)
-
-
-async def _ended(script: asyncio.subprocess.Process) -> None:
-    """End a script that still runs, and what it started: it has a process group of its own."""
-    if script.returncode is not None:
-        return
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(script.pid, signal.SIGKILL)
-    await script.wait()

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from modems.at.channel import Channel, Exchanged
+from modems.at.cme import CME_NAMES
 from modems.at.command import redact
 from modems.at.port import SerialPort, open_port
 from modems.catalog import driver_for, driver_for_identity
@@ -144,13 +145,15 @@ class ModemLife:
     async def at(self, command: str, timeout_s: float) -> tuple[tuple[str, ...], str]:
         """Send an engineer's AT line through the same queue; the information lines and the final result.
 
+        The result is as the modem sent it; a +CME ERROR number is followed by its name (TS 27.007 9.2).
         Raises ValueError for more than one line, `AtTimeout`, `PortGone`.
         """
         log.info("%s: sent by hand: %r", self.name, redact(command))
         try:
             return await self._present().channel.run(command, timeout_s=timeout_s), "OK"
         except AtError as error:
-            return (), error.text if error.code is None else f"+CME ERROR: {error.code} ({error.text})"
+            is_number = error.code in CME_NAMES and error.line == f"+CME ERROR: {error.code}"
+            return (), f"{error.line} ({error.text})" if is_number else error.line
 
     async def record(self, *, raw: bool) -> Recording:
         """Ask the modem everything and return what was said, identifiers masked unless `raw`."""

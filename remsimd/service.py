@@ -21,7 +21,7 @@ def main() -> None:
 
 
 def serve(path: Path, config: Config, run_dir: Path, *, foreground: bool) -> None:
-    """Run until told to stop, then exit; return at once where the configuration says so."""
+    """Run until told to stop; return at once where the configuration says so."""
     if not config.main.enabled:
         print(f"{path}: remsim.main.enabled is 0, nothing to do", file=sys.stderr)  # noqa: T201 - for people
         return
@@ -31,7 +31,7 @@ def serve(path: Path, config: Config, run_dir: Path, *, foreground: bool) -> Non
     from remsimd.sim.gpio import GpiodLines
 
     set_up(config.main.log_level, foreground=foreground or sys.stderr.isatty())
-    sys.exit(run(path, config, run_dir=run_dir, lines=GpiodLines()))
+    run(path, config, run_dir=run_dir, lines=GpiodLines())
 
 
 def read_or_exit(path: Path) -> Config:

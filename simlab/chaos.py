@@ -2,12 +2,14 @@
 
     python -m simlab.chaos --minutes 5 --seed 1
 
-Ends with status 0 and the number of faults survived, or 1 with the fault that was not.
+Ends with status 0 and the number of faults survived, or 1 with the fault that was not and the folder of
+the logs.
 """
 
 import argparse
 import asyncio
 import random
+import shutil
 import signal
 import sys
 import tempfile
@@ -148,7 +150,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m simlab.chaos",
         description=__doc__.splitlines()[0],
-        epilog="Exit status: 0 with the number of faults survived, 1 with the fault that was not.",
+        epilog="Exit status: 0 with the number of faults survived, 1 with the fault that was not "
+        "and the folder of the logs.",
     )
     parser.add_argument(
         "--minutes",
@@ -173,11 +176,18 @@ def main() -> None:
         ) as lab:
             return await rage(lab, arguments.minutes, arguments.seed)
 
+    survived: int | None = None
     try:
-        print(f"{asyncio.run(play())} faults survived")
+        survived = asyncio.run(play())
     except (LabError, ProgramError) as error:
         print(f"not survived: {error}", file=sys.stderr)
         sys.exit(1)
+    finally:
+        if survived is None:
+            print(f"logs: {folder}", file=sys.stderr)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+    print(f"{survived} faults survived")
 
 
 if __name__ == "__main__":

@@ -281,7 +281,8 @@ def main() -> None:
     """Parse the command line, play, and leave an exit status."""
     parser = argparse.ArgumentParser(
         prog="scripts/demo",
-        description=f"{__doc__} Then everything stays up for you to play with.",
+        description=f"{__doc__} Then everything stays up for you to play with. "
+        "A demo that is killed takes its programs along, and the next one removes its namespaces.",
         epilog="Exit status: 0 when the story was as it should be, 1 with the reason when it was not, "
         "128 and the number of the signal when one came before its end.",
     )

@@ -1,8 +1,14 @@
-"""Programs of the lab: started with a log file, awaited until ready, ended for sure."""
+"""Programs of the lab: started with a log file, awaited until ready, ended for sure.
+
+They get SIGTERM when the thread that started them ends, so that a lab that is killed leaves none. The kernel
+does that (PR_SET_PDEATHSIG of prctl(2)); setpriv(1) of util-linux asks it to, and what runs through
+`ip netns exec` is still the same process.
+"""
 
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
@@ -50,6 +56,7 @@ class Program:
         `told` is asked, once the program runs, for what it is to read from stdin.
         """
         self._process = await asyncio.create_subprocess_exec(
+            *with_parent(),
             *self._argv,
             env=self._env,
             stdin=None if told is None else asyncio.subprocess.PIPE,
@@ -112,6 +119,14 @@ class Program:
             return ""
         lines = self._log_path.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
         return "\n  " + "\n  ".join(lines)
+
+
+def with_parent() -> tuple[str, ...]:
+    """What a command line begins with to end with its parent; nothing where only busybox has a setpriv."""
+    setpriv = shutil.which("setpriv")
+    if setpriv is None or Path(setpriv).resolve().name != "setpriv":
+        return ()
+    return setpriv, "--pdeathsig", "TERM", "--"
 
 
 async def run_once(argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> str:

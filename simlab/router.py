@@ -1,7 +1,6 @@
 """remsimd on a router that is not there: the real daemon with the lab's GPIO chip."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from remsimd.daemon import run
@@ -20,7 +19,7 @@ def main() -> None:
     config = read_or_exit(arguments.config)
     set_up(config.main.log_level, foreground=True)
     lines = RemoteLines(arguments.gpio)
-    sys.exit(run(arguments.config, config, run_dir=arguments.run_dir, lines=lines))
+    run(arguments.config, config, run_dir=arguments.run_dir, lines=lines)
 
 
 if __name__ == "__main__":

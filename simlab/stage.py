@@ -12,12 +12,12 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-PREFIX = "remsim-demo"
+from simlab.namespaces import NETNS_FOLDER
+
+_PREFIXES = tuple(f"remsim-demo{number}" for number in range(1, 17))
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_AT_ONCE = 16
 _LONGEST_FOLDER_BYTES = 80
 """A socket's path has 107 bytes at most (unix(7)), and the router's are 24 below this folder."""
-_NAMESPACES = Path("/run/netns")
 
 
 class StageError(Exception):
@@ -28,19 +28,32 @@ class StageError(Exception):
 def claimed() -> Iterator[str]:
     """A prefix for names that no other demo of this machine has meanwhile. Raises StageError.
 
-    It is held by an abstract socket, which the kernel gives back however the holder ends: what a
-    killed demo left under its prefix falls to the next one.
+    It is held by an abstract socket, which the kernel gives back however the holder ends. What killed demos
+    left under theirs is taken away first.
     """
-    for number in range(1, _AT_ONCE + 1):
-        prefix = f"{PREFIX}{number}"
-        with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as holder:
-            try:
-                holder.bind(f"\0{prefix}")
-            except OSError:
-                continue
-            yield prefix
-            return
-    raise StageError(f"{_AT_ONCE} demos run on this machine already: end one with Ctrl-C")
+    for prefix in _PREFIXES:
+        if _left_by(prefix):
+            with _held(prefix) as free:
+                if free:
+                    _delete_namespaces(prefix)
+    for prefix in _PREFIXES:
+        with _held(prefix) as free:
+            if free:
+                yield prefix
+                return
+    raise StageError(f"{len(_PREFIXES)} demos run on this machine already: end one with Ctrl-C")
+
+
+@contextlib.contextmanager
+def _held(prefix: str) -> Iterator[bool]:
+    """Whether the prefix is the caller's for the block; else it is another demo's."""
+    with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as holder:
+        try:
+            holder.bind(f"\0{prefix}")
+        except OSError:
+            yield False
+        else:
+            yield True
 
 
 def new_folder() -> Path:
@@ -101,9 +114,18 @@ def sweep(prefix: str) -> None:
     with contextlib.suppress(ChildProcessError):
         while True:
             os.waitpid(-1, 0)
+    _delete_namespaces(prefix)
+
+
+def _left_by(prefix: str) -> list[str]:
+    return [path.name for path in NETNS_FOLDER.glob(f"{prefix}-*")]
+
+
+def _delete_namespaces(prefix: str) -> None:
+    """As far as they can be: who is not root has made none."""
     ip = shutil.which("ip")
-    for namespace in _NAMESPACES.glob(f"{prefix}-*") if ip else ():
-        subprocess.run([str(ip), "netns", "del", namespace.name], check=False, stderr=subprocess.DEVNULL)
+    for name in _left_by(prefix) if ip else ():
+        subprocess.run([str(ip), "netns", "del", name], check=False, stderr=subprocess.DEVNULL)
 
 
 @contextlib.contextmanager

@@ -213,6 +213,33 @@ async def test_an_at_line_of_an_engineer_goes_through_the_queue(modem: EmulatedM
         assert "AT+CFUN=0" not in modem.commands
 
 
+@pytest.mark.parametrize(
+    ("answered", "told"),
+    [
+        ("+CME ERROR: 10", "+CME ERROR: 10 (SIM not inserted)"),
+        ("+CME ERROR: SIM not inserted", "+CME ERROR: SIM not inserted"),
+        ("+CME ERROR: 9999", "+CME ERROR: 9999"),
+        ("+CMS ERROR: 10", "+CMS ERROR: 10"),
+        ("+CMS ERROR: memory full", "+CMS ERROR: memory full"),
+        ("ABORTED", "ABORTED"),
+    ],
+)
+async def test_a_refusal_is_told_an_engineer_as_the_modem_put_it(
+    answered: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = SilentPort()
+
+    @asynccontextmanager
+    async def opened(path: str) -> AsyncIterator[FakePort]:
+        yield port
+
+    monkeypatch.setattr("remsimd.poller.open_port", opened)
+    async with living(ModemConfig(name="primary"), OnePort()) as (life, heard):
+        await heard.next(ev.ModemIdentified)
+        port.react = answering({"AT+CMGL": answered})
+        assert await life.at("AT+CMGL", 5) == ((), told)
+
+
 async def test_a_recording_of_a_living_modem_replays_to_its_facts(modem: EmulatedModem) -> None:
     async with living(config(modem)) as (life, heard):
         await heard.next(ev.RegistrationRead, lambda event: event.registration.state.registered)

@@ -202,7 +202,7 @@ class Channel:
             self.on_exchange(Exchanged(redact(command), _fit_to_keep(command, answer), answer.final_line))
         if not answer.final.ok:
             self._totals.errors += 1
-            raise AtError(redact(command), answer.final.code, answer.final.text)
+            raise AtError(redact(command), answer.final.code, answer.final.text, answer.final_line)
         return answer.lines
 
     async def _resynchronise(self, command: str, timeout_s: float) -> None:

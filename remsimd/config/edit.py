@@ -1,7 +1,6 @@
 """Changing options of /etc/config/remsim from afar: checked as a whole before anything is written."""
 
 import asyncio
-import contextlib
 import re
 import shutil
 import tempfile
@@ -15,6 +14,7 @@ from remsimd.config.load import load, parse
 from remsimd.config.options import TABLES
 from remsimd.config.uci import Option, Package, Section
 from remsimd.errors import ConfigError, Mistake
+from remsimd.programs import running
 
 UCI_FOLDER = Path("/etc/config")
 UCI_TIMEOUT_S = 10.0
@@ -145,25 +145,15 @@ async def _through_uci(name: str, package: Package, wanted: tuple[Change, ...]) 
 
 
 async def _uci(folder: str, *arguments: str, may_fail: bool = False) -> None:
-    process = await asyncio.create_subprocess_exec(
-        "uci",
-        "-q",
-        "-t",
-        folder,
-        *arguments,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
+    null = asyncio.subprocess.DEVNULL
     try:
-        async with asyncio.timeout(UCI_TIMEOUT_S):
+        async with (
+            running("uci", "-q", "-t", folder, *arguments, stdout=null, stderr=null) as process,
+            asyncio.timeout(UCI_TIMEOUT_S),
+        ):
             status = await process.wait()
     except TimeoutError as error:
         raise _refused("uci", None, f"no answer to {arguments[0]} within {UCI_TIMEOUT_S:g} s") from error
-    finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
     if status and not may_fail:
         raise _refused("uci", None, f"uci {arguments[0]} ended with status {status}")
 

@@ -247,7 +247,13 @@ _IONMESH = {
 
 
 def main(arguments: list[str]) -> int:
-    """`python3 -m remsimd.config.migrate FILE`: convert it, say what was not carried over."""
+    """`python3 -m remsimd.config.migrate FILE`: convert it, say what was not carried over.
+
+    The exit status: 1 where it cannot be read or written, 2 for a wrong command line.
+    """
+    if len(arguments) != 1 or arguments[0].startswith("-"):
+        sys.stderr.write("Usage: python3 -m remsimd.config.migrate FILE\n")
+        return 2
     try:
         migrated = migrate_file(Path(arguments[0]))
     except ConfigError as error:

@@ -1,9 +1,9 @@
 """Running a system program without a shell, with its own words in the error."""
 
 import asyncio
-import contextlib
 
 from remsimd.errors import RouteError
+from remsimd.programs import running
 
 LIMIT_S = 10.0
 
@@ -13,23 +13,16 @@ async def run(*argv: str, stdin: str = "", limit_s: float = LIMIT_S) -> tuple[in
 
     The program is killed when the caller is cancelled.
     """
+    pipe = asyncio.subprocess.PIPE
     try:
-        process = await asyncio.create_subprocess_exec(
-            *argv,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-    except OSError as error:
-        raise RouteError(f"{argv[0]}: {error.strerror}") from error
-    try:
-        async with asyncio.timeout(limit_s):
+        async with (
+            running(*argv, stdin=pipe, stdout=pipe, stderr=pipe) as process,
+            asyncio.timeout(limit_s),
+        ):
             out, err = await process.communicate(stdin.encode())
+            status = await process.wait()
     except TimeoutError as error:
         raise RouteError(f"{argv[0]}: no end within {limit_s:g} s") from error
-    finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
-    return await process.wait(), out.decode(errors="replace"), err.decode(errors="replace").strip()
+    except OSError as error:
+        raise RouteError(f"{argv[0]}: {error.strerror}") from error
+    return status, out.decode(errors="replace"), err.decode(errors="replace").strip()

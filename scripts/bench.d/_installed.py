@@ -34,7 +34,7 @@ from remsimd.daemon import run
 from remsimd.log import set_up
 
 set_up(config.main.log_level, foreground=True)
-sys.exit(run(path, config, run_dir=run_dir, lines=RemoteLines(gpio)))
+run(path, config, run_dir=run_dir, lines=RemoteLines(gpio))
 """
 """What `main` of remsimd.service does, with the lab's lines."""
 

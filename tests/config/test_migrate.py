@@ -184,3 +184,11 @@ def test_what_cannot_be_read_stays(tmp_path: Path, text: str | None) -> None:
     with pytest.raises(ConfigError, match="cannot be migrated"):
         migrate_file(path)
     assert main([str(path)]) == 1
+
+
+@pytest.mark.parametrize("words", [[], ["one", "two"], ["--help"]])
+def test_without_its_file_it_says_how_it_is_used(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    assert capsys.readouterr() == ("", "Usage: python3 -m remsimd.config.migrate FILE\n")

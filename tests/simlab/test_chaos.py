@@ -155,14 +155,12 @@ async def test_links_are_broken_and_mended_each_for_itself(lab: QuietLab) -> Non
     ]
 
 
-@pytest.mark.parametrize(
-    "failure", [None, LabError("not within 150 s: well again"), ProgramError("the bank")]
-)
-def test_the_program_tells_how_many_or_which_fault(
-    failure: Exception | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def play(failure: Exception | None, temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program, with a rage that ends at once; `temporary` gets its folder."""
+
     @contextlib.asynccontextmanager
     async def create(folder: Path, **_: object) -> AsyncIterator[QuietLab]:
+        (folder / "remsimd.log").touch()
         yield QuietLab(folder)
 
     async def rage(lab: QuietLab, minutes: float, seed: int) -> int:
@@ -173,12 +171,38 @@ def test_the_program_tells_how_many_or_which_fault(
 
     monkeypatch.setattr(chaos.Lab, "create", create)
     monkeypatch.setattr(chaos, "rage", rage)
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
     monkeypatch.setattr("sys.argv", ["chaos", "--minutes", "0.5", "--seed", "3"])
-    if failure is None:
-        chaos.main()
-        assert capsys.readouterr().out == "53 faults survived\n"
-        return
+    chaos.main()
+
+
+def test_the_program_tells_how_many_faults_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    play(None, tmp_path, monkeypatch)
+    assert capsys.readouterr() == ("53 faults survived\n", "")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("failure", [LabError("not within 150 s: well again"), ProgramError("the bank")])
+def test_the_program_tells_which_fault_and_where_its_logs_are(
+    failure: Exception,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     with pytest.raises(SystemExit) as ended:
-        chaos.main()
+        play(failure, tmp_path, monkeypatch)
     assert ended.value.code == 1
-    assert capsys.readouterr().err == f"not survived: {failure}\n"
+    (folder,) = tmp_path.iterdir()
+    assert capsys.readouterr() == ("", f"not survived: {failure}\nlogs: {folder}\n")
+    assert (folder / "remsimd.log").exists()
+
+
+def test_logs_are_kept_and_named_whatever_ends_the_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ZeroDivisionError):
+        play(ZeroDivisionError(), tmp_path, monkeypatch)
+    (folder,) = tmp_path.iterdir()
+    assert capsys.readouterr().err == f"logs: {folder}\n"

@@ -133,6 +133,20 @@ async def test_ctrl_c_twice_is_no_more_than_once(begin: Begin) -> None:
     assert demo.left() == []
 
 
+async def test_killed_it_takes_its_programs_along_and_the_next_one_its_namespaces(begin: Begin) -> None:
+    before = namespaces()
+    killed = await begin("--once")
+    await killed.file("run/control.sock")
+    killed.process.kill()
+    assert await killed.ended() == -signal.SIGKILL
+    async with asyncio.timeout(ENDS_WITHIN_S):
+        while killed.left() != [str(killed.folder)]:
+            await asyncio.sleep(0.01)
+    following = await begin("--once", "--loopback")
+    await following.line("everything on loopback")
+    assert namespaces() <= before
+
+
 async def test_two_at_once_and_each_goes_its_own_way(begin: Begin) -> None:
     before = namespaces()
     first = await begin()

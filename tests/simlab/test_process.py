@@ -1,5 +1,6 @@
 """Real children: one that gets ready, ones that do not, and one that will not end."""
 
+import asyncio
 import signal
 import sys
 from pathlib import Path
@@ -16,8 +17,8 @@ print("up", flush=True)
 sys.stdin.read() if sys.argv[1:] else signal.pause()
 """
 HEARING = """
-import signal, sys
-signal.signal(signal.SIGUSR1, lambda *_: sys.exit(7))
+import os, signal
+signal.signal(signal.SIGUSR1, lambda *_: os._exit(7))
 print("up", flush=True)
 signal.pause()
 """
@@ -79,6 +80,49 @@ async def test_a_signal_reaches_it(tmp_path: Path) -> None:
     await child.start(ready="up")
     child.signal(signal.SIGUSR1)
     assert await child.end(signal.SIGUSR1) == 7
+
+
+@pytest.mark.skipif(not process.with_parent(), reason="setpriv of util-linux is not installed")
+async def test_it_ends_with_the_process_that_started_it_though_that_is_killed(tmp_path: Path) -> None:
+    inner = "import os, signal; print('up', os.getpid(), flush=True); signal.pause()"
+    outer = f"""
+import asyncio, os, signal
+from pathlib import Path
+from simlab.process import Program
+async def main():
+    child = Program("the child", {[sys.executable, "-c", inner]!r}, Path({str(tmp_path / "child.log")!r}))
+    await child.start()
+    os.kill(os.getpid(), signal.SIGKILL)
+asyncio.run(main())
+"""
+    lab = await asyncio.create_subprocess_exec(sys.executable, "-c", outer)
+    assert await lab.wait() == -signal.SIGKILL
+    pid = int((tmp_path / "child.log").read_text().split()[1])
+    async with asyncio.timeout(10):
+        while running(pid):
+            await asyncio.sleep(0.01)
+
+
+def running(pid: int) -> bool:
+    """Whether there is such a process and it has not ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize("there", [True, False])
+async def test_a_setpriv_that_cannot_do_it_is_done_without(
+    there: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if there:
+        (tmp_path / "busybox").write_text("#!/bin/sh\nexit 1\n")
+        (tmp_path / "busybox").chmod(0o755)
+        (tmp_path / "setpriv").symlink_to("busybox")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    child = program(STUBBORN, tmp_path)
+    assert await child.start(ready="up") == "up"
+    await child.end(signal.SIGKILL)
 
 
 async def test_a_command_s_output_or_its_complaint() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from simlab.namespaces import NETNS_FOLDER, obstacle
 from simlab.stage import Interrupt, StageError, claimed, new_folder
 
 
@@ -18,6 +19,24 @@ def test_two_at_once_have_names_of_their_own() -> None:
             assert first != second
         with claimed() as third:
             assert third == second, "a name is free again once its holder is gone"
+
+
+@pytest.mark.skipif(obstacle() is not None, reason="network namespaces cannot be made here")
+def test_what_killed_demos_left_is_taken_away_and_what_running_ones_have_is_not() -> None:
+    with claimed(), claimed() as second:
+        pass
+    with claimed() as first:
+        kept, left = f"{first}-test", f"{second}-test"
+        try:
+            for name in (kept, left):
+                subprocess.run(["ip", "netns", "add", name], check=True)
+            with claimed() as next_one:
+                assert next_one != first
+                assert (NETNS_FOLDER / kept).exists()
+                assert not (NETNS_FOLDER / left).exists()
+        finally:
+            for name in (kept, left):
+                subprocess.run(["ip", "netns", "del", name], check=False, stderr=subprocess.DEVNULL)
 
 
 def test_a_folder_in_which_no_socket_can_be_is_refused(

@@ -54,6 +54,7 @@ def test_a_refusal_carries_number_and_name_and_hides_the_pin() -> None:
         with pytest.raises(AtError, match="SIM not inserted") as refused:
             await channel.run("AT+CPIN?", timeout_s=1, prefix="+CPIN")
         assert (refused.value.command, refused.value.code) == ("AT+CPIN?", 10)
+        assert refused.value.line == "+CME ERROR: 10"
         with pytest.raises(AtError) as refused:
             await channel.run('AT+CPIN="1234"', timeout_s=1)
         assert "1234" not in str(refused.value) + repr(refused.value)

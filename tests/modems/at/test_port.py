@@ -3,7 +3,10 @@
 import asyncio
 import fcntl
 import os
+import signal
 import struct
+import sys
+import termios
 import tty
 from collections.abc import Iterator
 from pathlib import Path
@@ -103,6 +106,29 @@ async def test_a_port_that_another_program_has_locked_is_not_even_opened(
 def exclusive(fd: int) -> bool:
     """Return whether TIOCEXCL is set (ioctl_tty(2))."""
     return fcntl.ioctl(fd, TIOCGEXCL, struct.pack("i", 0)) != struct.pack("i", 0)
+
+
+KILLED = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from modems.at.port import open_port
+async def main():
+    async with open_port(sys.argv[1], lock_directory=Path(sys.argv[2])):
+        os.kill(os.getpid(), signal.SIGKILL)
+asyncio.run(main())
+"""
+
+
+async def test_what_a_killed_process_left_locked_is_taken_over(terminal: Terminal, tmp_path: Path) -> None:
+    killed = await asyncio.create_subprocess_exec(sys.executable, "-c", KILLED, terminal.path, str(tmp_path))
+    assert await killed.wait() == -signal.SIGKILL
+    lock = lock_path(terminal.path, tmp_path)
+    assert lock.read_text() == f"{killed.pid:10d}\n"
+    # A tty forgets this at its last close, a pseudo-terminal does not; it keeps out who is not root.
+    fcntl.ioctl(terminal.slave, termios.TIOCNXCL)
+    async with open_port(terminal.path, lock_directory=tmp_path):
+        assert lock.read_text() == f"{os.getpid():10d}\n"
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_a_port_that_is_not_there_or_no_tty_is_gone(tmp_path: Path) -> None:
