@@ -16,7 +16,8 @@ def bare(source: bytes) -> bytes:
 
     Its dataclasses are those of openwrt/files/usr/lib/remsim/slim_dataclasses.py, each with a docstring
     of one character, or it would be given its signature. Annotations stay where they say what a function
-    is called for (functools.singledispatch); a field's is 0.
+    is called for (functools.singledispatch); a field's is 0. Protocols, which annotations alone name,
+    are plain classes.
     """
     source = source.replace(b"\nfrom dataclasses import", b"\nfrom slim_dataclasses import")
     source = source.replace(b"(Protocol):", b":")

@@ -7,6 +7,7 @@ like honour it. A router that has no such directory is a router on which nobody 
 import contextlib
 import logging
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,10 @@ from modems.errors import PortBusy
 log = logging.getLogger(__name__)
 
 LOCK_DIRECTORY = Path("/var/lock")
+_STARTTIME = 22 - 3
+"""Its place in /proc/PID/stat (proc(5)) behind the name, which is the second and may hold anything."""
+_MARGIN_S = 1.0
+"""The kernel counts starts in hundredths, file systems some time stamps in whole seconds."""
 
 
 def lock_path(port: str, directory: Path = LOCK_DIRECTORY) -> Path:
@@ -29,7 +34,7 @@ def lock_path(port: str, directory: Path = LOCK_DIRECTORY) -> Path:
 
 def check_unlocked(port: str, directory: Path = LOCK_DIRECTORY) -> None:
     """Raise PortBusy when another living process has locked `port`."""
-    if _living_owner(lock_path(port, directory)) is not None:
+    if _living_owner(port, lock_path(port, directory)) is not None:
         raise PortBusy(port)
 
 
@@ -70,7 +75,7 @@ def _link(port: str, draft: Path, path: Path) -> bool:
         try:
             path.hardlink_to(draft)
         except FileExistsError:
-            if _living_owner(path) is not None:
+            if _living_owner(port, path) is not None:
                 raise PortBusy(port) from None
             log.info("%s: taking over the lock file that a dead process left", port)
             path.unlink(missing_ok=True)
@@ -79,16 +84,34 @@ def _link(port: str, draft: Path, path: Path) -> bool:
     raise PortBusy(port)
 
 
-def _living_owner(path: Path) -> int | None:
-    """Return the process that holds a lock file; None for a dead one, our own, nonsense, or no file."""
+def _living_owner(port: str, path: Path) -> int | None:
+    """Return the process that holds a lock file; None for a dead one, our own, nonsense, or no file.
+
+    A number that the kernel has given to another process since counts as dead.
+    """
     try:
         owner = int(path.read_text(encoding="ascii").split()[0])
         if owner <= 0 or owner == os.getpid():
             return None
         os.kill(owner, 0)
+        if _started_s(owner) > path.stat().st_mtime + _MARGIN_S and not _has_open(owner, port):
+            return None
     except (ValueError, IndexError, OverflowError, FileNotFoundError, ProcessLookupError):
         return None
     except OSError:
         # Somebody else's process, or a file we may not read: it is there.
         return -1
     return owner
+
+
+def _started_s(pid: int) -> float:
+    """Return when a process started, as time.time() would have said without jumps of the clock (proc(5))."""
+    after_name = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2]
+    ticks = int(after_name.split()[_STARTTIME])
+    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _has_open(pid: int, port: str) -> bool:
+    """Whether a process has the device open: it is the lock's owner although the clock was set since."""
+    device = os.path.realpath(port)
+    return any(os.path.realpath(file) == device for file in Path(f"/proc/{pid}/fd").iterdir())

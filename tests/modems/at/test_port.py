@@ -8,6 +8,7 @@ import struct
 import sys
 import termios
 import tty
+from asyncio.subprocess import PIPE
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -129,6 +130,37 @@ async def test_what_a_killed_process_left_locked_is_taken_over(terminal: Termina
     async with open_port(terminal.path, lock_directory=tmp_path):
         assert lock.read_text() == f"{os.getpid():10d}\n"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "opens_it", [False, True], ids=["another program", "the owner, and the clock was set"]
+)
+async def test_a_lock_from_before_its_owner_started_is_taken_over_unless_the_port_is_open(
+    terminal: Terminal, tmp_path: Path, opens_it: bool
+) -> None:
+    other = await asyncio.create_subprocess_exec("cat", terminal.path if opens_it else "-", stdin=PIPE)
+    lock = lock_path(terminal.path, tmp_path)
+    lock.write_text(f"{other.pid:10d}\n")
+    long_ago = lock.stat().st_mtime - 3600
+    os.utime(lock, (long_ago, long_ago))
+    try:
+        async with asyncio.timeout(10):
+            while opens_it and not has_open(other.pid, terminal.path):
+                await asyncio.sleep(0.01)
+        if opens_it:
+            with pytest.raises(PortBusy):
+                async with open_port(terminal.path, lock_directory=tmp_path):
+                    pytest.fail("the port was opened")
+            return
+        async with open_port(terminal.path, lock_directory=tmp_path):
+            assert lock.read_text() == f"{os.getpid():10d}\n"
+    finally:
+        other.kill()
+        await other.communicate()
+
+
+def has_open(pid: int, path: str) -> bool:
+    return any(os.path.realpath(each) == path for each in Path(f"/proc/{pid}/fd").glob("*"))
 
 
 async def test_a_port_that_is_not_there_or_no_tty_is_gone(tmp_path: Path) -> None:
