@@ -228,12 +228,7 @@ async def test_a_refusal_is_told_an_engineer_as_the_modem_put_it(
     answered: str, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     port = SilentPort()
-
-    @asynccontextmanager
-    async def opened(path: str) -> AsyncIterator[FakePort]:
-        yield port
-
-    monkeypatch.setattr("remsimd.poller.open_port", opened)
+    gives(port, monkeypatch)
     async with living(ModemConfig(name="primary"), OnePort()) as (life, heard):
         await heard.next(ev.ModemIdentified)
         port.react = answering({"AT+CMGL": answered})
@@ -306,15 +301,20 @@ async def test_a_modem_that_answers_its_own_boot_messages_first_is_served_at_onc
         port.react = modem
 
     port.react = first_an_error
+    gives(port, monkeypatch)
+    async with living(ModemConfig(name="primary"), OnePort()) as (_, heard):
+        await heard.next(ev.ModemIdentified)
+    assert not [event for event in heard.events if isinstance(event, ev.ModemGone)]
+
+
+def gives(port: FakePort, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the path, opening it is getting this port."""
 
     @asynccontextmanager
     async def opened(path: str) -> AsyncIterator[FakePort]:
         yield port
 
     monkeypatch.setattr("remsimd.poller.open_port", opened)
-    async with living(ModemConfig(name="primary"), OnePort()) as (_, heard):
-        await heard.next(ev.ModemIdentified)
-    assert not [event for event in heard.events if isinstance(event, ev.ModemGone)]
 
 
 class OnePort(Finder):

@@ -6,19 +6,15 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
-from ionmesh.clock import utcnow
 from ionmesh.connecting import connect, http_over
 from ionmesh.errors import AddressRefused
+from tests.orchestrator.tls import Authority
 
 DEADLINE_S = 10.0
 
@@ -100,23 +96,6 @@ def test_what_can_be_no_name_is_not_found() -> None:
         connect("a" * 64, 80, DEADLINE_S, lambda _: True)
 
 
-def self_signed(host: str) -> bytes:
-    """Return a key and a certificate for a host, as PEM."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(utcnow() - timedelta(days=1))
-        .not_valid_after(utcnow() + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    plain = serialization.NoEncryption()
-    form = serialization.PrivateFormat.PKCS8
-    pem = serialization.Encoding.PEM
-    return key.private_bytes(pem, form, plain) + certificate.public_bytes(pem)
-
-
 @pytest.fixture
 def secured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """The port of a server on loopback whose certificate, for localhost, is trusted; it echoes the host."""
@@ -130,11 +109,11 @@ def secured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the base class names it so
             pass
 
-    file = tmp_path / "localhost.pem"
-    file.write_bytes(self_signed("localhost"))
-    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    authority = Authority(tmp_path)
+    issued = authority.issue("localhost", "localhost")
+    monkeypatch.setenv("SSL_CERT_FILE", authority.cert)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(file)
+    context.load_cert_chain(issued.cert, issued.key)
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         server.socket = context.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))

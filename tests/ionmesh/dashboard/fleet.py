@@ -40,6 +40,7 @@ from ionmesh.models import (
     SlotKind,
     SlotStatus,
     Tenant,
+    User,
 )
 from ionmesh.services import alert_rules, allowance, cards, keys, pools, tenants, users, webhooks
 from ionmesh.services.cards import CardRecord
@@ -411,3 +412,20 @@ def _events(session: Session, tenant_id: int, names: list[str], now: datetime, c
                 details=details,
             )
         )
+
+
+def other_tenant(database: Database, email: str, now: datetime) -> tuple[int, User]:
+    """Make a tenant beside the fleet's; returns its id and its owner, whose password is PASSWORD."""
+    with database.write() as session:
+        tenant_id = tenants.create(session, slug="other", name="Other", now=now).tenant_id
+        owner = users.create(
+            session,
+            tenant_id,
+            email=email,
+            name="",
+            role=Role.OWNER,
+            password=PASSWORD,
+            actor="cli",
+            now=now,
+        )
+    return tenant_id, owner

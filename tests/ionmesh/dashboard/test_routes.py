@@ -13,10 +13,9 @@ from ionmesh.dashboard import site
 from ionmesh.dashboard.gate import Page, pages
 from ionmesh.db import Database
 from ionmesh.models import Role
-from ionmesh.services import tenants, users
 from tests.ionmesh.conftest import START
 from tests.ionmesh.dashboard.conftest import EVERYWHERE, Person
-from tests.ionmesh.dashboard.fleet import PASSWORD, Fleet
+from tests.ionmesh.dashboard.fleet import Fleet, other_tenant
 
 RANKS = (Role.VIEWER, Role.OPERATOR, Role.ADMIN, Role.OWNER)
 VALUES = {
@@ -114,18 +113,7 @@ def test_nobody_gets_in_without_a_session(app: Flask, fleet: Fleet) -> None:
 
 @EVERYWHERE
 def test_another_tenant_finds_nothing_of_this_one(app: Flask, fleet: Fleet, database: Database) -> None:
-    with database.write() as session:
-        other = tenants.create(session, slug="other", name="Other", now=START)
-        users.create(
-            session,
-            other.tenant_id,
-            email="spy@example.com",
-            name="",
-            role=Role.OWNER,
-            password=PASSWORD,
-            actor="cli",
-            now=START,
-        )
+    other_tenant(database, "spy@example.com", START)
     spy = Person(app.test_client())
     spy.sign_in("spy@example.com")
     known = (

@@ -15,10 +15,10 @@ from ionmesh.app import create_app
 from ionmesh.config import Config
 from ionmesh.db import Database
 from ionmesh.models import Role
-from ionmesh.services import audit, tenants, users
+from ionmesh.services import audit, users
 from tests.ionmesh.conftest import START, ManualClock, rows_count
 from tests.ionmesh.dashboard.conftest import EVERYWHERE, Person, token_of
-from tests.ionmesh.dashboard.fleet import PASSWORD, Fleet
+from tests.ionmesh.dashboard.fleet import PASSWORD, Fleet, other_tenant
 
 
 def test_whoever_is_not_signed_in_is_led_there_and_back(app: Flask, fleet: Fleet) -> None:
@@ -62,18 +62,7 @@ def failures(database: Database, tenant_id: int) -> list[tuple[str, str, dict[st
 def test_a_failed_sign_in_is_in_the_audit_log_of_its_tenant(
     app: Flask, fleet: Fleet, database: Database
 ) -> None:
-    with database.write() as session:
-        other = tenants.create(session, slug="other", name="other", now=START).tenant_id
-        made = users.create(
-            session,
-            other,
-            email="eve@example.org",
-            name="Eve",
-            role=Role.OWNER,
-            password=PASSWORD,
-            actor="test",
-            now=START,
-        )
+    other, made = other_tenant(database, "eve@example.org", START)
     someone = Person(app.test_client())
     someone.http.environ_base |= {"REMOTE_ADDR": "192.0.2.7"}
     assert someone.sign_in("Eve@Example.org", "not this one").status_code == 401
